@@ -1,0 +1,69 @@
+r"""Linear, as one matrix product, with its derivative.
+
+Write the rows of the input as $x_n$, so that $y_{no} = \sum_i x_{ni} W_{oi} + b_o$, and let $g_{no} = \partial L /
+\partial y_{no}$ be the gradient that arrives. Each input and each weight takes part in several outputs, and the chain
+rule adds over them:
+
+$$ \frac{\partial L}{\partial x_{ni}} = \sum_o g_{no} W_{oi}, \qquad
+   \frac{\partial L}{\partial W_{oi}} = \sum_n g_{no} x_{ni}, \qquad
+   \frac{\partial L}{\partial b_o} = \sum_n g_{no} $$
+
+that is $g W$, $g^\top x$ and the sum of $g$ over its rows. Forward mode is the product rule,
+$\dot y = \dot x W^\top + x \dot W^\top + \dot b$. Nothing but matrix products of the inputs: each is differentiable
+again by the same formulas.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conceptlab.core import Rule, message, save
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    if weight.dim() == 2:
+        return _Linear.call(input, weight, bias)
+    if bias is not None:
+        raise RuntimeError(
+            message(
+                "linear",
+                expected="a weight that is a matrix, since there is a bias",
+                received=f"a {weight.dim()}-D tensor",
+                remedy="Give weight (1, in_features), or no bias.",
+            )
+        )
+    # a single output feature, whose axis the result does not have
+    return _Linear.call(input, weight.unsqueeze(0), None).squeeze(-1)
+
+
+class _Linear(Rule):
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if bias is not None and x.dim() == 2:
+            return torch.addmm(bias, x, weight.t())  # one pass: the product starts from the bias
+        y = x @ weight.t()
+        return y if bias is None else y.add_(bias)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        x, weight, bias = inputs
+        save(ctx, x, weight)
+        ctx.bias_shape = None if bias is None else bias.shape
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        needs_x, needs_weight, needs_bias = ctx.needs_input_grad
+        out_features, in_features = weight.shape
+        rows = grad_output.reshape(-1, out_features)  # (N, out)
+        grad_x = grad_output @ weight if needs_x else None
+        grad_weight = rows.t() @ x.reshape(-1, in_features) if needs_weight else None
+        grad_bias = grad_output.sum_to_size(ctx.bias_shape) if needs_bias else None
+        return grad_x, grad_weight, grad_bias
+
+    @staticmethod
+    def jvp(ctx: Any, x_tangent: Tensor, weight_tangent: Tensor, bias_tangent: Tensor | None) -> Tensor:
+        x, weight = ctx.saved_tensors
+        tangent = x_tangent @ weight.t() + x @ weight_tangent.t()
+        return tangent if bias_tangent is None else tangent + bias_tangent

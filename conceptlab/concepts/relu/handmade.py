@@ -1,0 +1,205 @@
+r"""ReLU and its kin, with their derivatives.
+
+Each acts on an element by itself, so its Jacobian is diagonal and the derivative is a slope, $f'(x)$:
+
+| function | slope | where |
+|---|---|---|
+| relu | $1$, else $0$ | $y > 0$ |
+| hardtanh (relu6) | $1$, else $0$ | $\min < y < \max$ |
+| threshold | $1$, else $0$ | $x >$ threshold |
+| leaky_relu | $1$, else $a$ | $x > 0$ |
+| elu | $1$, else $\alpha e^x$ | $x > 0$ |
+
+and $v \cdot f'(x)$ is what both directions need. Three points of care. NaN fails every comparison, so the conditions
+below are asked the other way round, ``x <= 0``, and NaN passes through. Where $f'$ can be read off the output
+(relu, hardtanh), the output is what is saved, and an in-place call may overwrite the input. $e^x$ must not overflow
+where it is not used: the branch not taken would give $0 \cdot \infty$ = NaN in the second derivative, so its argument is
+0 there.
+
+PReLU has a second input, the slope $w$: with $y = w x$ on the negative side, $\partial y / \partial w = x$ there, summed
+over all elements that share the slope.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conceptlab.core import ElementwiseRule, Rule, message, require_floating, save
+
+# Klambauer et al., 2017, equation 14
+_ALPHA = 1.6732632423543772848170429916717
+_SCALE = 1.0507009873554804934193349852946
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    if input.dtype is torch.bool:
+        raise NotImplementedError(
+            message("relu", expected="numbers", received="a boolean tensor", remedy="Convert it, with input.float().")
+        )
+    output = _ReLU.call(input)
+    return input.copy_(output) if inplace else output
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    return hardtanh(input, 0, 6, inplace)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    if min_val > max_val:
+        raise ValueError(
+            message(
+                "hardtanh",
+                expected="min_val <= max_val (min_val cannot be greater than max_val)",
+                received=f"{min_val} and {max_val}",
+                remedy="Exchange the two.",
+            )
+        )
+    if input.dtype is torch.uint8 and min_val < 0:
+        raise RuntimeError(
+            message(
+                "hardtanh on an unsigned type with negative limits",
+                expected="min_val >= 0",
+                received=f"{min_val}",
+                remedy="Convert the input to a signed type.",
+            )
+        )
+    output = _Hardtanh.call(input, _as(input, min_val), _as(input, max_val))
+    return input.copy_(output) if inplace else output
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    # in place the input is overwritten, and with it the condition: the rule gets a copy
+    output = _Threshold.call(input.clone() if inplace else input, _as(input, threshold), _as(input, value))
+    return input.copy_(output) if inplace else output
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    require_floating("leaky_relu", input)
+    output = _LeakyReLU.call(input.clone() if inplace else input, negative_slope)
+    return input.copy_(output) if inplace else output
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    return _PReLU.call(input, _slopes_by_channel(input, weight))
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    require_floating("elu", input)
+    output = _ELU.call(input.clone() if inplace else input, alpha, 1.0)
+    return input.copy_(output) if inplace else output
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    require_floating("selu", input)
+    output = _ELU.call(input.clone() if inplace else input, _ALPHA, _SCALE)
+    return input.copy_(output) if inplace else output
+
+
+class _ReLU(ElementwiseRule):
+    saves = "output"
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.masked_fill(x <= 0, 0)
+
+    @staticmethod
+    def times_slope(v: Tensor, y: Tensor) -> Tensor:
+        return v.masked_fill(y <= 0, 0)
+
+
+class _Hardtanh(ElementwiseRule):
+    saves = "output"
+
+    @staticmethod
+    def forward(x: Tensor, min_val: float, max_val: float) -> Tensor:
+        return x.masked_fill(x <= min_val, min_val).masked_fill_(x >= max_val, max_val)
+
+    @staticmethod
+    def times_slope(v: Tensor, y: Tensor, min_val: float, max_val: float) -> Tensor:
+        return v.masked_fill((y <= min_val) | (y >= max_val), 0)
+
+
+class _Threshold(ElementwiseRule):
+    @staticmethod
+    def forward(x: Tensor, threshold: float, value: float) -> Tensor:
+        return x.masked_fill(x <= threshold, value)
+
+    @staticmethod
+    def times_slope(v: Tensor, x: Tensor, threshold: float, value: float) -> Tensor:
+        return v.masked_fill(x <= threshold, 0)
+
+
+class _LeakyReLU(ElementwiseRule):
+    @staticmethod
+    def forward(x: Tensor, negative_slope: float) -> Tensor:
+        return torch.where(x > 0, x, x * negative_slope)
+
+    @staticmethod
+    def times_slope(v: Tensor, x: Tensor, negative_slope: float) -> Tensor:
+        return torch.where(x > 0, v, v * negative_slope)
+
+
+class _ELU(ElementwiseRule):
+    """ELU times ``scale``: selu is one, too."""
+
+    @staticmethod
+    def forward(x: Tensor, alpha: float, scale: float) -> Tensor:
+        return torch.where(x > 0, x * scale, torch.expm1(x.masked_fill(x > 0, 0)).mul_(alpha * scale))
+
+    @staticmethod
+    def times_slope(v: Tensor, x: Tensor, alpha: float, scale: float) -> Tensor:
+        slope = torch.where(x > 0, scale, (alpha * scale) * torch.exp(x.masked_fill(x > 0, 0)))
+        return v * slope
+
+
+class _PReLU(Rule):
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor) -> Tensor:
+        return torch.where(x > 0, x, x * weight)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        save(ctx, *inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        needs_x, needs_weight = ctx.needs_input_grad
+        grad_x = torch.where(x > 0, grad_output, grad_output * weight) if needs_x else None
+        grad_weight = (grad_output * x.masked_fill(x > 0, 0)).sum_to_size(weight.shape) if needs_weight else None
+        return grad_x, grad_weight
+
+    @staticmethod
+    def jvp(ctx: Any, x_tangent: Tensor, weight_tangent: Tensor) -> Tensor:
+        x, weight = ctx.saved_tensors
+        return torch.where(x > 0, x_tangent, x_tangent * weight + x * weight_tangent)
+
+
+def _as(input: Tensor, number: float) -> float:
+    """A bound in the input's kind of number, so that the result keeps the input's dtype."""
+    return number if input.is_floating_point() else int(number)
+
+
+def _slopes_by_channel(input: Tensor, weight: Tensor) -> Tensor:
+    """``weight`` in a shape that broadcasts: channels are axis 1, and a tensor of fewer axes has one channel."""
+    channels = input.shape[1] if input.dim() >= 2 else 1
+    if weight.dim() > 1 or weight.numel() not in (1, channels):
+        raise RuntimeError(
+            message(
+                "prelu: Mismatch of parameter numbers and input channel size",
+                expected=f"a scalar or 1D weight with 1 or {channels} elements",
+                received=f"shape {tuple(weight.shape)}",
+                remedy="Construct PReLU with num_parameters equal to the input's axis 1.",
+            )
+        )
+    if weight.dtype != input.dtype:
+        raise RuntimeError(
+            message(
+                "prelu: Type promoting not supported",
+                expected=f"weight of the input's dtype {input.dtype}",
+                received=str(weight.dtype),
+                remedy="Convert one of the two.",
+            )
+        )
+    return weight.reshape(-1, *[1] * (input.dim() - 2)) if input.dim() >= 2 else weight.reshape([])

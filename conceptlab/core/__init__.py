@@ -1,0 +1,30 @@
+"""What a concept, a tier and a part are; the registry; how a derivative made by hand is written once."""
+
+from conceptlab.core.autocast import Autocast
+from conceptlab.core.concept import Concept, Function, Part
+from conceptlab.core.errors import did_you_mean, message, require_floating
+from conceptlab.core.function import ElementwiseRule, Rule, save
+from conceptlab.core.module import Tiered
+from conceptlab.core.namespace import Namespace, declare, namespace
+from conceptlab.core.parts import Choice, Parts
+from conceptlab.core.registry import registry
+
+__all__ = [
+    "Autocast",
+    "Choice",
+    "Concept",
+    "ElementwiseRule",
+    "Function",
+    "Namespace",
+    "Part",
+    "Parts",
+    "Rule",
+    "Tiered",
+    "declare",
+    "did_you_mean",
+    "message",
+    "namespace",
+    "registry",
+    "require_floating",
+    "save",
+]

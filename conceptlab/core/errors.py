@@ -1,0 +1,46 @@
+"""How conceptlab words its errors: where, what was expected, what was received, what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+from torch import Tensor
+
+
+def message(where: str, *, expected: str, received: str, remedy: str) -> str:
+    """One error text in four parts.
+
+    >>> message("Conv2d(tier=…)", expected="a tier of Conv2d", received="'fast'", remedy="Use 'naive' or 'handmade'.")
+    "Conv2d(tier=…): expected a tier of Conv2d, received 'fast'. Use 'naive' or 'handmade'."
+    """
+    return f"{where}: expected {expected}, received {received}. {remedy}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A closing sentence: the nearest known name, or else all of them.
+
+    >>> did_you_mean("con2d", ["conv2d", "linear"])
+    "Did you mean 'conv2d'?"
+    >>> did_you_mean("zebra", ["conv2d", "linear"])
+    'Known: conv2d, linear.'
+    """
+    known = sorted(known)
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    return f"Did you mean '{by_lower[near[0]]}'?" if near else f"Known: {', '.join(known)}."
+
+
+def require_floating(where: str, input: Tensor) -> None:
+    """Refuse an integer or boolean tensor, which torch refuses too, where arithmetic would silently promote it.
+
+    Raises:
+        NotImplementedError: the tensor is neither floating nor complex.
+    """
+    if not (input.is_floating_point() or input.is_complex()):
+        raise NotImplementedError(
+            message(
+                f"{where} not implemented for '{input.dtype}'",
+                expected="a floating-point tensor",
+                received=str(input.dtype),
+                remedy="Convert it, for instance with input.float().",
+            )
+        )

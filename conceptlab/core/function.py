@@ -1,0 +1,169 @@
+"""How a derivative made by hand is written: once, as a `Rule`, and it serves every transform that torch has."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch._C._functorch import TransformType, get_interpreter_stack
+from torch.autograd import forward_ad
+
+
+class Rule(torch.autograd.Function):
+    r"""A function with a derivative made by hand.
+
+    A subclass defines, as static methods,
+
+    - ``forward(*inputs)``: the value;
+    - ``setup_context(ctx, inputs, output)``: what the derivatives need, kept with `save`;
+    - ``backward(ctx, *grad_outputs)``: the vector-Jacobian product, one gradient (or None) for each input;
+    - ``jvp(ctx, *tangents)``: the Jacobian-vector product, where torch has forward mode.
+
+    and is called as ``_Square.call(x)``. The inputs are tensors and flat scalars, all positional.
+
+    Four habits make the difference between a rule that passes one check and one that survives them all:
+
+    - Save inputs and outputs only. An intermediate result that the backward pass needs (a mean, a mask) is an *extra
+      output*, which the public function drops; it is differentiable, and ``backward`` adds its incoming gradient.
+      An intermediate that is merely saved passes ``gradcheck`` and silently fails ``gradgradcheck``.
+    - ``backward`` is made of differentiable operations, so that it can be differentiated again.
+    - ``forward`` returns no view of its inputs.
+    - The context is touched only through `save`, ``ctx.saved_tensors``, ``ctx.needs_input_grad`` and plain attributes,
+      so that another engine can drive the same rule.
+
+    >>> class Square(Rule):
+    ...     @staticmethod
+    ...     def forward(x):
+    ...         return x * x
+    ...     @staticmethod
+    ...     def setup_context(ctx, inputs, output):
+    ...         save(ctx, *inputs)
+    ...     @staticmethod
+    ...     def backward(ctx, grad_output):
+    ...         (x,) = ctx.saved_tensors
+    ...         return 2 * x * grad_output
+    ...     @staticmethod
+    ...     def jvp(ctx, x_tangent):
+    ...         (x,) = ctx.saved_tensors
+    ...         return 2 * x * x_tangent
+    >>> torch.func.grad(Square.call)(torch.tensor(3.0))
+    tensor(6.)
+    """
+
+    generate_vmap_rule = True
+    call: ClassVar[Callable[..., Any]]
+    """``call(*inputs)`` applies the rule."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "without_jvp" in cls.__dict__:
+            return
+        if "jvp" in cls.__dict__:
+            cls.jvp = staticmethod(_under_nested_forward_mode(cls.__dict__["jvp"].__func__))
+
+        # torch.compile refuses a Function with a jvp, and without one there is no forward mode. So each rule has a twin
+        # without it. It is made anew for each subclass: an inherited twin would run its parent's rule, silently.
+        body = {"without_jvp": True, "jvp": staticmethod(torch.autograd.Function.jvp)}
+        twin: Any = type(f"{cls.__name__}WithoutJvp", (cls,), body)
+
+        # A static method over a closure, because Dynamo resolves neither class attributes nor `cls` of a Function.
+        def call(*inputs: Any) -> Any:
+            if torch.compiler.is_compiling():
+                return twin.apply(*inputs)
+            return cls.apply(*inputs)
+
+        cls.call = staticmethod(call)
+
+
+class ElementwiseRule(Rule):
+    """The rule of a function that acts on each element by itself, y = f(x).
+
+    Its Jacobian is diagonal, so that ``backward`` and ``jvp`` are one and the same product v · f′(x). A subclass
+    defines, as static methods,
+
+    - ``forward(x, *scalars)``: f(x);
+    - ``times_slope(v, x, *scalars)``: v · f′(x).
+
+    With ``saves = "output"`` the second receives y = f(x) in the place of x: right where f′ can be told from y, and
+    then x may be overwritten by y afterwards.
+
+    >>> class Exp(ElementwiseRule):
+    ...     saves = "output"
+    ...     @staticmethod
+    ...     def forward(x):
+    ...         return torch.exp(x)
+    ...     @staticmethod
+    ...     def times_slope(v, y):
+    ...         return v * y
+    >>> torch.func.grad(Exp.call)(torch.tensor(0.0))
+    tensor(1.)
+    """
+
+    saves: ClassVar[Literal["input", "output"]] = "input"
+    times_slope: ClassVar[Callable[..., torch.Tensor]]
+
+    def __init_subclass__(cls) -> None:
+        if "times_slope" in cls.__dict__:
+            # bound here: Dynamo follows a closure, but not an attribute of the class
+            times_slope, saves = cls.__dict__["times_slope"].__func__, cls.saves
+
+            def setup_context(ctx: Any, inputs: tuple, output: torch.Tensor) -> None:
+                save(ctx, inputs[0] if saves == "input" else output)
+                ctx.scalars = inputs[1:]
+
+            def backward(ctx: Any, grad_output: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+                return times_slope(grad_output, *ctx.saved_tensors, *ctx.scalars), *(None for _ in ctx.scalars)
+
+            def jvp(ctx: Any, tangent: torch.Tensor, *_: None) -> torch.Tensor:
+                return times_slope(tangent, *ctx.saved_tensors, *ctx.scalars)
+
+            cls.setup_context = staticmethod(setup_context)
+            cls.backward = staticmethod(backward)
+            cls.jvp = staticmethod(jvp)
+        super().__init_subclass__()
+
+
+def save(ctx: Any, *tensors: torch.Tensor | None) -> None:
+    """Keep ``tensors``, inputs or outputs of the rule, for ``backward`` and for ``jvp`` alike."""
+    ctx.save_for_backward(*tensors)
+    ctx.save_for_forward(*tensors)
+
+
+def _under_nested_forward_mode(jvp: Callable) -> Callable:
+    """Make the ``jvp`` of a ``jvp`` right.
+
+    torch runs a hand-written jvp with forward gradients switched off, so an enclosing forward level sees a constant and
+    loses, without a word, every term that comes from the tangent's dependence on the primal. The remedy: where two
+    forward levels are active, switch them on again for the primals alone.
+    """
+
+    @functools.wraps(jvp)
+    def call(ctx: Any, *tangents: Any) -> Any:
+        if _forward_levels() < 2:
+            return jvp(ctx, *tangents)
+        with forward_ad._set_fwd_grad_enabled(True):
+            return jvp(_Primals(ctx), *(_primal(tangent) for tangent in tangents))
+
+    return call
+
+
+def _forward_levels() -> int:
+    return sum(interpreter.key() == TransformType.Jvp for interpreter in get_interpreter_stack() or ())
+
+
+def _primal(value: Any) -> Any:
+    return forward_ad.unpack_dual(value).primal if isinstance(value, torch.Tensor) else value
+
+
+class _Primals:
+    """A context whose saved tensors come without the tangent of the innermost forward level."""
+
+    def __init__(self, ctx: Any) -> None:
+        self._ctx = ctx
+
+    @property
+    def saved_tensors(self) -> tuple[torch.Tensor | None, ...]:
+        return tuple(_primal(tensor) for tensor in self._ctx.saved_tensors)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ctx, name)

@@ -1,0 +1,159 @@
+"""The one list of concepts and parts. Nobody writes it: it is read from the folders, and from entry points.
+
+A concept is a package with a page (its ``__init__``, which holds ``CONCEPT``) and a module for each tier beside it.
+Other packages add concepts, or tiers to existing ones, by the entry-point group ``conceptlab.concepts``::
+
+    [project.entry-points."conceptlab.concepts"]
+    my_norm = "mypkg.my_norm"                          # a concept: a package like those of conceptlab.concepts
+    "convolution.triton" = "mypkg.triton_convolution"  # a tier of an existing concept: a module of functions
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import entry_points
+from types import MappingProxyType, ModuleType
+
+from conceptlab.core.autocast import outside_autocast
+from conceptlab.core.concept import TORCH_HOME, Concept, Part
+from conceptlab.core.errors import did_you_mean, message
+from conceptlab.core.namespace import all_tiers, declare
+
+CONCEPTS = "conceptlab.concepts"
+"""The package whose folders are the concepts, and the entry-point group by which others add theirs."""
+
+NOT_TIERS = frozenset({"samples"})
+"""Modules of a concept's folder that are no tier: its inputs for the checks and its shapes for the benchmark."""
+
+
+class Registry:
+    """Concepts and parts by name, and what each of torch's callables means. It fills itself when first asked."""
+
+    def __init__(self) -> None:
+        self._started = False
+        self._packages: dict[str, ModuleType] = {}
+        self._concepts: dict[str, Concept] = {}
+        self._parts: dict[str, Part] = {}
+        self._spellings: dict[Callable, tuple[Part, Callable | None]] = {}
+
+    @property
+    def concepts(self) -> Mapping[str, Concept]:
+        """Every concept, by its folder's name."""
+        self.load()
+        return MappingProxyType(self._concepts)
+
+    @property
+    def parts(self) -> Mapping[str, Part]:
+        """Every part, by torch's name."""
+        self.load()
+        return MappingProxyType(self._parts)
+
+    @property
+    def spellings(self) -> Mapping[Callable, tuple[Part, Callable | None]]:
+        """For each of torch's callables that mean a function part: the part, and the adapter of the arguments."""
+        self.load()
+        return MappingProxyType(self._spellings)
+
+    def package(self, concept: str) -> ModuleType:
+        """The package of a concept: its page."""
+        self.load()
+        return self._packages[concept]
+
+    def load(self) -> None:
+        """Read all folders and entry points, once."""
+        if self._started:
+            return
+        self._started = True
+        folders = importlib.import_module(CONCEPTS)
+        for folder in pkgutil.iter_modules(folders.__path__):
+            self.add_concept(folder.name, importlib.import_module(f"{CONCEPTS}.{folder.name}"))
+        # a name with a dot is a tier; after the concepts, since it may belong to another package's concept
+        points = entry_points(group=CONCEPTS)
+        for point in points:
+            if "." not in point.name:
+                self.add_concept(point.name, point.load())
+        for point in points:
+            concept, dot, tier = point.name.partition(".")
+            if dot:
+                self.add_tier(concept, tier, point.load())
+
+    def add_concept(self, name: str, package: ModuleType) -> None:
+        """Read one concept's package: the page, and each tier beside it."""
+        concept: Concept = package.CONCEPT
+        _refuse_taken(package.__name__, [name], self._concepts)
+        _refuse_taken(package.__name__, _part_names(concept), self._parts)
+        self._concepts[name], self._packages[name] = concept, package
+        builtin = declare(concept.family, "builtin")
+        for function in concept.functions:
+            builtin.provide(function, concept.builtin(function))
+        for module in pkgutil.iter_modules(package.__path__):
+            if not module.name.startswith("_") and module.name not in NOT_TIERS:
+                self._provide(concept, module.name, importlib.import_module(f"{package.__name__}.{module.name}"))
+        self._list_parts(name)
+
+    def add_tier(self, concept: str, tier: str, module: ModuleType) -> None:
+        """Add a tier from another package: a module with functions of torch's names."""
+        if concept not in self._concepts:
+            raise ValueError(
+                message(
+                    f"tier '{concept}.{tier}' of {module.__name__}",
+                    expected="a concept",
+                    received=repr(concept),
+                    remedy=did_you_mean(concept, self._concepts),
+                )
+            )
+        self._provide(self._concepts[concept], tier, module)
+        self._list_parts(concept)
+
+    def _provide(self, concept: Concept, tier: str, module: ModuleType) -> None:
+        ops = declare(concept.family, tier)
+        for name, function in concept.functions.items():
+            if hasattr(module, name):
+                ops.provide(name, outside_autocast(getattr(module, name), function.autocast))
+
+    def _list_parts(self, name: str) -> None:
+        concept = self._concepts[name]
+        tiers = {tier: ops.functions() for tier, ops in all_tiers(concept.family).items()}
+        home = TORCH_HOME[concept.family]
+        public = f"conceptlab.{concept.family}"
+        for cls, needs in ((cls, cls.needs) for cls in concept.classes):
+            twin = getattr(importlib.import_module(home), cls.__name__)
+            able = {tier: cls for tier, functions in tiers.items() if functions.keys() >= set(needs)}
+            self._parts[cls.__name__] = Part(cls.__name__, name, home, public, twin, able | {"builtin": twin})
+        if concept.family != "nn":
+            return  # optimizers and transforms are classes; nobody names their functions
+        for function_name, function in concept.functions.items():
+            able = {tier: functions[function_name] for tier, functions in tiers.items() if function_name in functions}
+            function_home = concept.home.__name__
+            part = Part(
+                function_name,
+                name,
+                function_home,
+                function_home.replace(home, public, 1),
+                concept.builtin(function_name),
+                able,
+            )
+            self._parts[function_name] = part
+            for spelling, adapter in {part.torch: None, **function.also}.items():
+                self._spellings[spelling] = part, adapter
+
+
+def _part_names(concept: Concept) -> list[str]:
+    functions = concept.functions if concept.family == "nn" else ()
+    return [*(cls.__name__ for cls in concept.classes), *functions]
+
+
+def _refuse_taken(package: str, names: Iterable[str], existing: Mapping) -> None:
+    taken = [name for name in names if name in existing]
+    if taken:
+        raise ValueError(
+            message(
+                f"entry point '{CONCEPTS}' of {package}",
+                expected="names that are not taken",
+                received=", ".join(taken),
+                remedy="What exists cannot be replaced: choose another name, and pick it in the parts setting.",
+            )
+        )
+
+
+registry = Registry()
