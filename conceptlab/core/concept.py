@@ -57,7 +57,7 @@ class Concept:
         return self.functions[name].builtin or getattr(self.home, name)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """A torch name that a concept provides, and what can stand for it.
 

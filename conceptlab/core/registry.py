@@ -9,6 +9,7 @@ Other packages add concepts, or tiers to existing ones, by the entry-point group
 """
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
@@ -58,6 +59,11 @@ class Registry:
         """The package of a concept: its page."""
         self.load()
         return self._packages[concept]
+
+    def samples(self, concept: str) -> ModuleType | None:
+        """The concept's ``samples.py``, where it has one."""
+        name = f"{self.package(concept).__name__}.samples"
+        return importlib.import_module(name) if importlib.util.find_spec(name) else None
 
     def load(self) -> None:
         """Read all folders and entry points, once."""

@@ -13,11 +13,11 @@ Each acts on an element by itself, so its Jacobian is diagonal and the derivativ
 and $v \cdot f'(x)$ is what both directions need. Three points of care. NaN fails every comparison, so the conditions
 below are asked the other way round, ``x <= 0``, and NaN passes through. Where $f'$ can be read off the output
 (relu, hardtanh), the output is what is saved, and an in-place call may overwrite the input. $e^x$ must not overflow
-where it is not used: the branch not taken would give $0 \cdot \infty$ = NaN in the second derivative, so its argument is
-0 there.
+where it is not used: the branch not taken would give $0 \cdot \infty$ = NaN in the second derivative, so its argument
+is 0 there.
 
-PReLU has a second input, the slope $w$: with $y = w x$ on the negative side, $\partial y / \partial w = x$ there, summed
-over all elements that share the slope.
+PReLU has a second input, the slope $w$: with $y = w x$ on the negative side, $\partial y / \partial w = x$ there,
+summed over all elements that share the slope.
 """
 
 from typing import Any

@@ -1,0 +1,1 @@
+"""Is it right? Samples, checks, and the comparison that both rest on."""

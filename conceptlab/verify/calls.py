@@ -1,0 +1,98 @@
+"""Calling two implementations alike: fresh copies of the inputs, the same seed, a random upstream gradient."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_map
+
+SEED = 20
+Layout = Callable[[Tensor], Tensor]
+
+
+@dataclass
+class Outcome:
+    """What one call did.
+
+    Attributes:
+        output: the result.
+        arguments: the arguments after the call, where in-place effects and running statistics show.
+        leaves: the tensors that the result is differentiated by.
+    """
+
+    output: Any
+    arguments: Any
+    leaves: list[Tensor]
+
+    @property
+    def differentiable(self) -> list[Tensor]:
+        """The result's tensors that have a derivative."""
+        return [t for t in tree_flatten(self.output)[0] if isinstance(t, Tensor) and t.requires_grad]
+
+
+def run(function: Callable, args: tuple, kwargs: Any, *, layout: Layout | None = None, dtype: Any = None) -> Outcome:
+    """Call ``function`` on copies of the arguments, seeded.
+
+    ``layout`` is applied to each floating-point tensor on its way in, and ``dtype`` converts it.
+    """
+    leaves: list[Tensor] = []
+
+    def copy(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        leaf = value.detach().clone()
+        if dtype is not None and leaf.is_floating_point():
+            leaf = leaf.to(dtype)
+        if value.requires_grad:
+            leaves.append(leaf.requires_grad_())
+            # a step away from the leaf, as in a network, so that in-place functions may write
+            leaf = leaf.view_as(leaf)
+        return layout(leaf) if layout is not None and leaf.is_floating_point() else leaf
+
+    args, kwargs = tree_map(copy, (tuple(args), dict(kwargs)))
+    torch.manual_seed(SEED)
+    return Outcome(function(*args, **kwargs), (args, kwargs), leaves)
+
+
+def upstream(outputs: Sequence[Tensor], seed: int = SEED) -> list[Tensor]:
+    """Random gradients for the results. Not ones: those give zero for softmax and for every norm, right or wrong."""
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y) for y in outputs]
+
+
+def gradients(outcome: Outcome, *, create_graph: bool = False, layout: Layout | None = None) -> list[Tensor | None]:
+    """The gradients of the result by each leaf, for a random upstream gradient."""
+    outputs = outcome.differentiable
+    if not outputs or not outcome.leaves:
+        return []
+    grads = upstream(outputs)
+    if layout is not None:
+        grads = [layout(g) for g in grads]
+    return list(torch.autograd.grad(outputs, outcome.leaves, grads, create_graph=create_graph, allow_unused=True))
+
+
+def second_gradients(outcome: Outcome) -> list[Tensor | None]:
+    """The gradients, by inputs and by the upstream gradient, of the gradients' inner product with a random direction."""
+    outputs = outcome.differentiable
+    if not outputs or not outcome.leaves:
+        return []
+    grads = [g.requires_grad_() for g in upstream(outputs)]
+    first = torch.autograd.grad(outputs, outcome.leaves, grads, create_graph=True, allow_unused=True)
+    first = [g for g in first if g is not None and g.requires_grad]
+    if not first:
+        return []
+    directions = upstream(first, seed=SEED + 1)
+    return list(torch.autograd.grad(first, [*outcome.leaves, *grads], directions, allow_unused=True))
+
+
+def scattered(x: Tensor) -> Tensor:
+    """The same values at every other place of a tensor twice as large: no layout has them side by side."""
+    return torch.stack([x, x], dim=-1)[..., 0]
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """The same values with the channels side by side in memory, where there are channels."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return x.contiguous(memory_format=formats[x.dim()]) if x.dim() in formats else x

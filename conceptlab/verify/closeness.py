@@ -1,0 +1,131 @@
+"""When two results count as the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten
+
+BOUND = 1e-9
+"""In float64: the largest difference, as a share of the largest magnitude in the tensor."""
+
+
+class Mismatch(AssertionError):
+    """Two implementations that should agree do not."""
+
+
+def check_same(ours: Any, theirs: Any, where: str, *, bound: float = BOUND, strides: bool = True) -> None:
+    """Check nested results: structure, dtype, shape, memory layout, and values within ``bound``.
+
+    Raises:
+        Mismatch: they differ; the message says where and by how much.
+    """
+    ours_flat, ours_tree = tree_flatten(ours)
+    theirs_flat, theirs_tree = tree_flatten(theirs)
+    if len(ours_flat) != len(theirs_flat):
+        raise Mismatch(f"{where}: expected the structure {theirs_tree}, received {ours_tree}")
+    for index, (a, b) in enumerate(zip(ours_flat, theirs_flat, strict=True)):
+        place = f"{where}[{index}]" if len(theirs_flat) > 1 else where
+        if isinstance(b, Tensor) and isinstance(a, Tensor):
+            _check_tensor(a, b, place, bound, strides)
+        elif a != b and not (a != a and b != b):
+            raise Mismatch(f"{place}: expected {b!r}, received {a!r}")
+
+
+def _check_tensor(a: Tensor, b: Tensor, where: str, bound: float, strides: bool) -> None:
+    for what, x, y in (("dtype", a.dtype, b.dtype), ("shape", a.shape, b.shape), ("device", a.device, b.device)):
+        if x != y:
+            raise Mismatch(f"{where}: expected {what} {y}, received {x}")
+    if strides and _layout(a) != _layout(b):
+        raise Mismatch(f"{where}: expected strides {b.stride()}, received {a.stride()} (shape {tuple(b.shape)})")
+    if a.requires_grad != b.requires_grad:
+        raise Mismatch(f"{where}: expected requires_grad={b.requires_grad}, received {a.requires_grad}")
+    a, b = a.detach().resolve_conj(), b.detach().resolve_conj()
+    if not (b.is_floating_point() or b.is_complex()):
+        if not torch.equal(a, b):
+            raise Mismatch(f"{where}: expected {_short(b)}, received {_short(a)}")
+        return
+    finite = b.isfinite()
+    if not torch.equal(a.isfinite(), finite) or not torch.equal(_special(a), _special(b)):
+        raise Mismatch(f"{where}: inf or NaN in other places: expected {_short(b)}, received {_short(a)}")
+    if not finite.any():
+        return
+    a, b = a[finite], b[finite]
+    difference, size = (a - b).abs().max().item(), b.abs().max().item()
+    if difference > bound * size:
+        raise Mismatch(
+            f"{where}: differs by {difference:.3g}, allowed {bound:g} · {size:.3g}: "
+            f"expected {_short(b)}, received {_short(a)}"
+        )
+
+
+def _layout(x: Tensor) -> list[int]:
+    """Strides of the axes where they mean anything."""
+    return [] if x.numel() == 0 else [stride for stride, size in zip(x.stride(), x.shape, strict=True) if size > 1]
+
+
+def _special(x: Tensor) -> Tensor:
+    if x.is_complex():
+        x = torch.view_as_real(x)
+    # +inf, -inf and NaN, told apart
+    return x.isnan() * 3 + x.isposinf() * 2 + x.isneginf() * 1
+
+
+def _short(x: Tensor) -> str:
+    return str(x.flatten()[:6].tolist())
+
+
+@dataclass
+class ErrorRatio:
+    """Squared errors of two implementations against one oracle, pooled over samples.
+
+    In a precision with the unit roundoff eps, an implementation is as good as torch's if
+    ``rmse ≤ 4 · rmse(builtin) + slack · eps``, with the errors relative to the oracle's root mean square.
+    Samples are pooled to at least 16 elements: with fewer, equally good code fails one time in ten.
+    """
+
+    slack: float = 1.0
+    ours: list[float] = field(default_factory=list)
+    theirs: list[float] = field(default_factory=list)
+    elements: list[int] = field(default_factory=list)
+    eps: float = 0.0
+
+    def add(self, ours: Sequence[Tensor], theirs: Sequence[Tensor], oracle: Sequence[Tensor]) -> None:
+        """Take in one sample's results."""
+        for a, b, exact in zip(ours, theirs, oracle, strict=True):
+            if not b.is_floating_point() or b.numel() == 0:
+                continue
+            a, b, exact = (x.detach().to(torch.float64) for x in (a, b, exact))
+            usable = exact.isfinite() & b.isfinite()
+            if not torch.equal(a.isfinite() & exact.isfinite(), usable):
+                raise Mismatch(f"inf or NaN in other places: expected {_short(b)}, received {_short(a)}")
+            if not usable.any():
+                continue
+            scale = exact[usable].square().mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
+            self.ours.append(((a - exact)[usable] / scale).square().sum().item())
+            self.theirs.append(((b - exact)[usable] / scale).square().sum().item())
+            self.elements.append(int(usable.sum()))
+
+    def check(self, where: str, eps: float) -> None:
+        """Check the bound, pool by pool.
+
+        Raises:
+            Mismatch: the error is larger than the bound allows.
+        """
+        ours = theirs = 0.0
+        elements = 0
+        last = len(self.elements) - 1
+        for index, (a, b, count) in enumerate(zip(self.ours, self.theirs, self.elements, strict=True)):
+            ours, theirs, elements = ours + a, theirs + b, elements + count
+            if elements < 16 and index != last:
+                continue
+            rmse, builtin = (ours / elements) ** 0.5, (theirs / elements) ** 0.5
+            if rmse > 4 * builtin + self.slack * eps and elements >= 16:
+                raise Mismatch(
+                    f"{where}: relative rmse {rmse:.3g} on pool ending at {index}, "
+                    f"allowed 4 · {builtin:.3g} + {self.slack:g} · {eps:.3g}"
+                )
+            ours = theirs = 0.0
+            elements = 0

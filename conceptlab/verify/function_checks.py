@@ -1,0 +1,349 @@
+"""The checks of a function part: each compares a tier with torch's own, on all samples."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from conceptlab.core import Part, registry
+from conceptlab.core.samples import Sample
+from conceptlab.verify import torch_samples
+from conceptlab.verify.calls import channels_last, gradients, run, scattered, second_gradients
+from conceptlab.verify.closeness import ErrorRatio, Mismatch, check_same
+
+Check = Callable[[Part, Callable], int]
+
+
+def samples(part: Part, dtype: torch.dtype = torch.float64) -> Iterator[Sample]:
+    """PyTorch's samples of a function part, then the concept's own."""
+    if not part.is_class:
+        yield from torch_samples.function_samples(part, dtype)
+    own = registry.samples(part.concept)
+    if own is not None and hasattr(own, "samples"):
+        yield from own.samples(part.name, dtype)
+
+
+def _each(part: Part, compare: Callable[[Sample], None], source: Iterator[Sample] | None = None) -> int:
+    """Run a comparison on every sample; the error names the first one that fails, and how many do."""
+    failed: list[Exception] = []
+    count = 0
+    for sample in samples(part) if source is None else source:
+        count += 1
+        try:
+            compare(sample)
+        except (Mismatch, RuntimeError, ValueError, TypeError, NotImplementedError, IndexError) as error:
+            failed.append(Mismatch(f"{sample.name} {_describe(sample)}: {type(error).__name__}: {error}"))
+    if failed:
+        raise Mismatch(f"{len(failed)} of {count} samples fail; the first: {failed[0]}") from failed[0]
+    return count
+
+
+def _describe(sample: Sample) -> str:
+    def short(value: Any) -> Any:
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}" if isinstance(value, Tensor) else value
+
+    args, kwargs = tree_map(short, (sample.args, dict(sample.kwargs)))
+    return f"{args} {kwargs}"
+
+
+def values(part: Part, function: Callable) -> int:
+    """Values, in-place effects, dtype, shape and strides."""
+
+    def compare(sample: Sample) -> None:
+        ours, theirs = (run(f, sample.args, sample.kwargs) for f in (function, part.torch))
+        check_same(ours.output, theirs.output, "value")
+        check_same(ours.arguments, theirs.arguments, "arguments afterwards", strides=False)
+
+    return _each(part, compare)
+
+
+def first_derivatives(part: Part, function: Callable) -> int:
+    """Gradients by all inputs, for a random upstream gradient."""
+
+    def compare(sample: Sample) -> None:
+        ours, theirs = (run(f, sample.args, sample.kwargs) for f in (function, part.torch))
+        check_same(gradients(ours), gradients(theirs), "gradient", strides=False)
+
+    return _each(part, compare)
+
+
+def second_derivatives(part: Part, function: Callable) -> int:
+    """Second derivatives by inputs and upstream gradient, where torch has them."""
+
+    def compare(sample: Sample) -> None:
+        theirs = run(part.torch, sample.args, sample.kwargs)
+        expected = _or_none(lambda: second_gradients(theirs))
+        if expected is not None:
+            received = second_gradients(run(function, sample.args, sample.kwargs))
+            # None and zero both mean: no dependence
+            check_same(_dense(received, theirs), _dense(expected, theirs), "second derivative", strides=False)
+
+    return _each(part, compare)
+
+
+def _dense(grads: list[Tensor | None], like: Any) -> list[Tensor]:
+    targets = [*like.leaves, *like.differentiable]
+    filled = [*grads, *[None] * (len(targets) - len(grads))]
+    return [torch.zeros_like(t) if g is None else g.detach() for g, t in zip(filled, targets, strict=True)]
+
+
+def shifted_and_scaled(part: Part, function: Callable) -> int:
+    """Values and gradients again with the first input × 100, + 10 and + 100, where overflow and cancellation show."""
+
+    def compare(sample: Sample) -> None:
+        for what, change in (("× 100", lambda x: x * 100), ("+ 10", lambda x: x + 10), ("+ 100", lambda x: x + 100)):
+            if not sample.args or not isinstance(sample.args[0], Tensor):
+                return
+            first = sample.args[0]
+            args = (change(first.detach()).requires_grad_(first.requires_grad), *sample.args[1:])
+            theirs = _or_none(lambda args=args: run(part.torch, args, sample.kwargs))
+            if theirs is None:
+                continue  # outside of the function's domain
+            ours = run(function, args, sample.kwargs)
+            check_same(ours.output, theirs.output, f"value, input {what}")
+            check_same(gradients(ours), gradients(theirs), f"gradient, input {what}", strides=False)
+
+    return _each(part, compare)
+
+
+def layouts(part: Part, function: Callable) -> int:
+    """Values, gradients and strides for scattered and channels-last inputs and for expanded upstream gradients."""
+
+    def compare(sample: Sample) -> None:
+        for layout in (scattered, channels_last):
+            theirs = _or_none(lambda layout=layout: run(part.torch, sample.args, sample.kwargs, layout=layout))
+            if theirs is None:
+                continue  # torch refuses it
+            ours = run(function, sample.args, sample.kwargs, layout=layout)
+            # torch keeps no promise about the strides that follow from a scattered input
+            check_same(ours.output, theirs.output, f"value, {layout.__name__}", strides=layout is channels_last)
+            for upstream_layout in (None, scattered, _expanded):
+                grads = [gradients(o, create_graph=True, layout=upstream_layout) for o in (ours, theirs)]
+                check_same(
+                    *([g.detach() for g in gs if g is not None] for gs in grads),
+                    f"gradient, {layout.__name__}",
+                    strides=False,
+                )
+
+    return _each(part, compare)
+
+
+def _expanded(x: Tensor) -> Tensor:
+    return x.mean().expand(x.shape)
+
+
+def forward_mode(part: Part, function: Callable) -> int:
+    """Forward-mode derivatives, where torch has them."""
+    if not torch_samples.supports_forward_mode(part):
+        return 0
+
+    def tangents(f: Callable, sample: Sample) -> Any:
+        leaves = [a for a in sample.args if isinstance(a, Tensor) and a.requires_grad]
+        generator = torch.Generator().manual_seed(0)
+        directions = [torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in leaves]
+
+        def of_leaves(*values: Tensor) -> Any:
+            replaced = iter(values)
+            args = [next(replaced) if isinstance(a, Tensor) and a.requires_grad else a for a in sample.args]
+            torch.manual_seed(0)
+            output = f(*(a.clone() if isinstance(a, Tensor) else a for a in args), **sample.kwargs)
+            outputs = output if isinstance(output, tuple) else (output,)
+            return tuple(y for y in outputs if y.is_floating_point())
+
+        return torch.func.jvp(of_leaves, tuple(x.detach() for x in leaves), tuple(directions))[1]
+
+    def compare(sample: Sample) -> None:
+        if not any(isinstance(a, Tensor) and a.requires_grad for a in sample.args):
+            return
+        expected = _or_none(lambda: tangents(part.torch, sample))
+        if expected is not None:
+            check_same(tangents(function, sample), expected, "tangent", strides=False)
+
+    return _each(part, compare)
+
+
+def vmapped(part: Part, function: Callable) -> int:
+    """``torch.vmap`` over the first input, forward and backward, against a loop over torch's own."""
+
+    def compare(sample: Sample) -> None:
+        if not sample.args or not isinstance(sample.args[0], Tensor) or not sample.args[0].is_floating_point():
+            return
+        first, *rest = (a.detach() if isinstance(a, Tensor) else a for a in sample.args)
+        batch = torch.stack([first, first.flip(0) if first.dim() else first, first * 0.5])
+
+        def call(f: Callable) -> Callable:
+            return lambda x: f(x.clone(), *rest, **sample.kwargs)
+
+        expected = _or_none(lambda: torch.vmap(call(part.torch), randomness="same")(batch))
+        if not isinstance(expected, Tensor) or expected.is_complex():
+            return
+        torch.manual_seed(0)
+        expected = torch.vmap(call(part.torch), randomness="same")(batch)
+        torch.manual_seed(0)
+        check_same(torch.vmap(call(function), randomness="same")(batch), expected, "vmap", strides=False)
+        if not sample.args[0].requires_grad:
+            return
+
+        def gradient(f: Callable) -> Tensor:
+            g = torch.randn(expected.shape[1:], generator=torch.Generator().manual_seed(0), dtype=expected.dtype)
+            torch.manual_seed(0)
+            return torch.vmap(torch.func.grad(lambda x: (call(f)(x) * g).sum()), randomness="same")(batch)
+
+        expected_grad = _or_none(lambda: gradient(part.torch))
+        if expected_grad is not None:
+            check_same(gradient(function), expected_grad, "vmap of grad", strides=False)
+
+    return _each(part, compare)
+
+
+def gradgradcheck(part: Part, function: Callable) -> int:
+    """Derivatives of first and second order against finite differences, on the smallest samples."""
+    sized = [s for s in samples(part) if 0 < sum(a.numel() for a in s.args if isinstance(a, Tensor)) <= 100]
+    few = [s for s in sized if any(isinstance(a, Tensor) and a.requires_grad for a in s.args)][
+        :: max(1, len(sized) // 4)
+    ]
+
+    def compare(sample: Sample) -> None:
+        def seeded(*args: Any) -> Any:
+            torch.manual_seed(0)
+            copies = [a.clone() if isinstance(a, Tensor) else a for a in args]
+            return function(*copies, **sample.kwargs)
+
+        torch.autograd.gradcheck(seeded, sample.args, fast_mode=True, check_forward_ad=False)
+        if torch_samples.supports_second_derivative(part):
+            torch.autograd.gradgradcheck(seeded, sample.args, fast_mode=True, atol=1e-4)
+
+    return _each(part, compare, iter(few))
+
+
+def precision(part: Part, function: Callable, dtype: torch.dtype = torch.float32) -> int:
+    """The error against float64, in values and gradients, is at most four times torch's own."""
+    values_ratio, gradient_ratio = ErrorRatio(slack=2.0), ErrorRatio(slack=2.0)
+
+    def compare(sample: Sample) -> None:
+        theirs = _or_none(lambda: run(part.torch, sample.args, sample.kwargs, dtype=dtype))
+        if theirs is None or not isinstance(theirs.output, Tensor):
+            return
+        ours = run(function, sample.args, sample.kwargs, dtype=dtype)
+        exact = run(
+            part.torch,
+            tree_map(_to(dtype), sample.args),
+            tree_map(_to(dtype), dict(sample.kwargs)),
+            dtype=torch.float64,
+        )
+        check_same(ours.output.dtype, theirs.output.dtype, "dtype")
+        values_ratio.add([ours.output], [theirs.output], [exact.output])
+        grads = [[g for g in gradients(o) if g is not None] for o in (ours, theirs, exact)]
+        gradient_ratio.add(*grads)
+
+    count = _each(part, compare)
+    eps = torch.finfo(dtype).eps
+    values_ratio.check("value", eps)
+    gradient_ratio.check("gradient", eps)
+    return count
+
+
+def _to(dtype: torch.dtype) -> Callable:
+    """Round to ``dtype`` and keep the rounded value in float64: the oracle sees what the others see."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, Tensor) and value.is_floating_point():
+            return value.detach().to(dtype).to(torch.float64).requires_grad_(value.requires_grad)
+        return value
+
+    return convert
+
+
+def half_precision(part: Part, function: Callable) -> int:
+    """`precision` in bfloat16 and float16."""
+    return sum(precision(part, function, dtype) for dtype in (torch.bfloat16, torch.float16))
+
+
+def error_inputs(part: Part, function: Callable) -> int:
+    """What torch refuses is refused, with torch's type of exception."""
+    count = 0
+    for sample, error_type in torch_samples.function_error_samples(part):
+        count += 1
+        try:
+            function(*sample.args, **sample.kwargs)
+        except error_type:
+            continue
+        except Exception as error:
+            raise Mismatch(f"{_describe(sample)}: expected {error_type.__name__}, received {error!r}") from error
+        raise Mismatch(f"{_describe(sample)}: expected {error_type.__name__}, and it was accepted")
+    return count
+
+
+def compiled(part: Part, function: Callable) -> int:
+    """``torch.compile`` takes forward and backward whole, on a few samples that differ in kind."""
+    kinds: dict[Any, Sample] = {}
+    for sample in samples(part):
+        ranks = tuple(a.dim() if isinstance(a, Tensor) else type(a) for a in sample.args)
+        kinds.setdefault((ranks[:1], tuple(sorted(sample.kwargs))), sample)
+
+    def compare(sample: Sample) -> None:
+        torch.compiler.reset()
+        whole = torch.compile(lambda *args: function(*args, **sample.kwargs), fullgraph=True, backend="aot_eager")
+        ours, theirs = run(whole, sample.args, {}), run(part.torch, sample.args, sample.kwargs)
+        check_same(ours.output, theirs.output, "compiled value", strides=False)
+        check_same(gradients(ours), gradients(theirs), "compiled gradient", strides=False)
+
+    return _each(part, compare, iter(list(kinds.values())[:4]))
+
+
+def devices(part: Part, function: Callable) -> int:
+    """Shapes, dtypes and strides on the meta device (forward and backward) and on fake CUDA tensors (forward)."""
+
+    def compare(sample: Sample) -> None:
+        args, kwargs = tree_map(_meta, (sample.args, dict(sample.kwargs)))
+        theirs = _or_none(lambda: run(part.torch, args, kwargs))
+        if theirs is None:
+            return
+        ours = run(function, args, kwargs)
+        for a, b in ((ours.output, theirs.output), (_meta_gradients(ours), _meta_gradients(theirs))):
+            check_same(
+                *(tree_map(lambda t: (t.shape, t.dtype) if isinstance(t, Tensor) else t, x) for x in (a, b)),
+                "meta device",
+            )
+
+    return _each(part, compare)
+
+
+def _meta(value: Any) -> Any:
+    return value.detach().to("meta").requires_grad_(value.requires_grad) if isinstance(value, Tensor) else value
+
+
+def _meta_gradients(outcome: Any) -> list[Tensor | None]:
+    outputs = outcome.differentiable
+    if not outputs:
+        return []
+    upstream = [torch.empty_like(y) for y in outputs]
+    return list(torch.autograd.grad(outputs, outcome.leaves, upstream, allow_unused=True))
+
+
+def _or_none(call: Callable) -> Any:
+    """torch's own result, or None where torch itself refuses the call."""
+    try:
+        return call()
+    except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError):
+        return None
+
+
+NAIVE_CHECKS: tuple[Check, ...] = (values, first_derivatives, shifted_and_scaled, error_inputs)
+CHECKS: tuple[Check, ...] = (
+    values,
+    first_derivatives,
+    second_derivatives,
+    shifted_and_scaled,
+    layouts,
+    forward_mode,
+    vmapped,
+    gradgradcheck,
+    precision,
+    half_precision,
+    error_inputs,
+    compiled,
+    devices,
+)

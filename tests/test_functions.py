@@ -1,0 +1,20 @@
+"""Every function of every concept, in every tier, against torch's own: `pytest -k "conv2d and handmade"`."""
+
+import pytest
+
+from conceptlab.core import registry
+from conceptlab.verify.function_checks import CHECKS, NAIVE_CHECKS
+
+CASES = [
+    pytest.param(part, tier, check, id=f"{part.name}-{tier}-{check.__name__}")
+    for part in registry.parts.values()
+    if not part.is_class
+    for tier in part.tiers
+    if tier != "builtin"
+    for check in (NAIVE_CHECKS if tier == "naive" else CHECKS)
+]
+
+
+@pytest.mark.parametrize(("part", "tier", "check"), CASES)
+def test_function(part, tier, check):
+    check(part, part.tiers[tier])
