@@ -1,6 +1,6 @@
-"""Inputs that a concept's ``samples.py`` gives for its checks, where PyTorch's own do not reach."""
+"""What a concept's ``samples.py`` is made of: inputs for its checks, and calls whose speed is measured."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,3 +23,24 @@ class Sample:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     init_args: tuple = ()
     init_kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call of a part whose speed is measured.
+
+    Attributes:
+        part: the part's name.
+        network: the network whose shapes these are.
+        inputs: makes the arguments: of the call; for an optimizer, the parameters that it updates.
+        init_args: a class's constructor arguments.
+        init_kwargs: keyword arguments of the same.
+        kwargs: keyword arguments of the call.
+    """
+
+    part: str
+    network: str
+    inputs: Callable[[], tuple]
+    init_args: tuple = ()
+    init_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
