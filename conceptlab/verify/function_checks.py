@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_map
 from conceptlab.core import Part, registry
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
-from conceptlab.verify.calls import channels_last, gradients, run, scattered, second_gradients
+from conceptlab.verify.calls import channels_last, gradients, run, scattered, second_gradients, step_away
 from conceptlab.verify.closeness import ErrorRatio, Mismatch, check_same
 
 Check = Callable[[Part, Callable], int]
@@ -285,8 +285,12 @@ def compiled(part: Part, function: Callable) -> int:
 
     def compare(sample: Sample) -> None:
         torch.compiler.reset()
-        whole = torch.compile(lambda *args: function(*args, **sample.kwargs), fullgraph=True, backend="aot_eager")
-        ours, theirs = run(whole, sample.args, {}), run(part.torch, sample.args, sample.kwargs)
+
+        def call(*args: Any) -> Any:
+            return function(*map(step_away, args), **sample.kwargs)
+
+        ours = run(torch.compile(call, fullgraph=True, backend="aot_eager"), sample.args, {}, leaves_first=True)
+        theirs = run(part.torch, sample.args, sample.kwargs)
         check_same(ours.output, theirs.output, "compiled value", strides=False)
         check_same(gradients(ours), gradients(theirs), "compiled gradient", strides=False)
 
