@@ -37,11 +37,11 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield Sample(f"{mode}, channels last", (images_last, *others), {"training": training})
         frozen = [p.detach() if p is not None else None for p in others]
         yield Sample(f"{mode}, only the input has a gradient", (x, *frozen), {"training": training})
-        yield Sample(f"{mode}, only the weight has a gradient", (x.detach(), *frozen[:2], others[2]), {"training": training})
+        yield Sample(
+            f"{mode}, only the weight has a gradient", (x.detach(), *frozen[:2], others[2]), {"training": training}
+        )
         constant = torch.ones(2, 3, 4, dtype=dtype).requires_grad_()
         yield Sample(f"{mode}, constant input", (constant, *arguments(2, 3, 4)[1:]), {"training": training})
-        transposed = randn(4, 5, 3).transpose(1, 2).requires_grad_()
-        yield Sample(f"{mode}, transposed sequence", (transposed, *arguments(4, 3, 5)[1:]), {"training": training})
     yield Sample("no running statistics", (randn(2, 3, 4).requires_grad_(), None, None), {"training": True})
 
 

@@ -88,7 +88,7 @@ class _WithBatch(Rule):
     def forward(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> tuple[Tensor, Tensor, Tensor]:
         n = max(1, _values_per_channel(x))
         mean = _sum(x) / n
-        var = sum(_sum((rows - mean).square_()) for (rows,) in _in_blocks(x)) / n
+        var = sum(_sum((rows - mean).square()) for (rows,) in _in_blocks(x)) / n
         return _scale_and_shift(x, mean, torch.rsqrt(var + eps), weight, bias), mean, var
 
     @staticmethod
@@ -103,12 +103,13 @@ class _WithBatch(Rule):
         rstd = torch.rsqrt(var + ctx.eps)
         sum_g, sum_gx = _two_sums(x, mean, g)
         grad_x = None
-        if ctx.needs_input_grad[0]:
+        needs_x, needs_weight, needs_bias, _ = ctx.needs_input_grad
+        if needs_x:
             a = rstd if weight is None else weight * rstd
             b = (2 * g_var - a * rstd.square() * sum_gx) / n
             c = (g_mean - a * sum_g) / n - b * mean
             grad_x = torch.addcmul(g * a, x, b).add_(c).to(x.dtype)
-        return grad_x, rstd * sum_gx, sum_g, None
+        return grad_x, rstd * sum_gx if needs_weight else None, sum_g if needs_bias else None, None
 
     @staticmethod
     def jvp(ctx: Any, x_t: Tensor, weight_t: Tensor | None, bias_t: Tensor | None, _: None) -> tuple[Tensor, ...]:
@@ -126,9 +127,7 @@ class _WithConstants(Rule):
     """Evaluation: the statistics are given, and are constants."""
 
     @staticmethod
-    def forward(
-        x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float
-    ) -> Tensor:
+    def forward(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
         return _scale_and_shift(x, mean, torch.rsqrt(var + eps), weight, bias)
 
     @staticmethod
@@ -140,13 +139,10 @@ class _WithConstants(Rule):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         x, mean, var, weight = ctx.saved_tensors
         rstd = torch.rsqrt(var + ctx.eps)
-        grad_x = grad_weight = grad_bias = None
-        if ctx.needs_input_grad[0]:
-            grad_x = (g * (rstd if weight is None else weight * rstd)).to(x.dtype)
-        if any(ctx.needs_input_grad[1:]):
-            grad_bias, sum_gx = _two_sums(x, mean, g)
-            grad_weight = rstd * sum_gx
-        return grad_x, None, None, grad_weight, grad_bias, None
+        needs_x, _, _, needs_weight, needs_bias, _ = ctx.needs_input_grad
+        grad_x = (g * (rstd if weight is None else weight * rstd)).to(x.dtype) if needs_x else None
+        sum_g, sum_gx = _two_sums(x, mean, g) if needs_weight or needs_bias else (None, None)
+        return grad_x, None, None, rstd * sum_gx if needs_weight else None, sum_g if needs_bias else None, None
 
     @staticmethod
     def jvp(ctx: Any, x_t: Tensor, _mean: None, _var: None, weight_t: Any, bias_t: Any, _eps: None) -> Tensor:
