@@ -3,7 +3,7 @@
 from torch import nn
 
 from conceptlab.core import Part, Parts, Tiered, registry
-from conceptlab.swapping.report import SwapReport, Swapped
+from conceptlab.swapping.report import Swapped, SwapReport
 
 
 def swap_modules(root: nn.Module, parts: Parts, report: SwapReport) -> None:
@@ -25,7 +25,7 @@ def parts_by_class(family: str) -> dict[type, Part]:
     known = {}
     for part in registry.parts.values():
         if part.is_class:
-            known |= {cls: part for cls in (part.torch, *part.tiers.values())}
+            known |= dict.fromkeys((part.torch, *part.tiers.values()), part)
     return known
 
 

@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from conceptlab.core import Parts
 from conceptlab.swapping.modules import assign, parts_by_class, tier_of
-from conceptlab.swapping.report import SwapReport, Swapped
+from conceptlab.swapping.report import Swapped, SwapReport
 
 
 def swap_optimizer(optimizer: Optimizer, parts: Parts, report: SwapReport) -> None:
