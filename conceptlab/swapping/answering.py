@@ -53,10 +53,9 @@ def answer_functions(model: nn.Module, parts: Parts, report: SwapReport, methods
 @functools.cache
 def answering_class(own: type, methods: tuple[str, ...] = ()) -> type:
     """The class generated around ``own``; one and the same for all its objects."""
-    body = {name: _inside_use(name, getattr(own, name)) for name in methods}
-    return type(own)(
-        own.__name__, (Answering, own), {"__module__": __name__, "__doc__": own.__doc__, "_methods": methods, **body}
-    )
+    body: dict[str, Any] = {name: _inside_use(name, getattr(own, name)) for name in methods}
+    body |= {"__module__": __name__, "__doc__": own.__doc__, "_methods": methods}
+    return type(own)(own.__name__, (Answering, own), body)
 
 
 def _inside_use(name: str, method: Callable) -> Callable:

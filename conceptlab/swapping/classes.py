@@ -53,9 +53,9 @@ def implementation_of(target: object) -> str:
     cls = core_class(type(target))
     if ops is not None:
         return ops.tier
-    return (
-        "builtin" if cls.__module__.startswith(("torch.", "torchvision.")) else f"{cls.__module__}:{cls.__qualname__}"
-    )
+    if cls.__module__.startswith(("torch.", "torchvision.")):
+        return "builtin"
+    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def is_as_chosen(target: object, cls: type, choice: Choice) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, MethodDescriptorType
 from typing import Any
 
-from conceptlab.core import Choice, registry
+from conceptlab.core import registry
 from conceptlab.swapping.places import Place
 from conceptlab.swapping.report import Skipped, Swapped, SwapReport
 from conceptlab.swapping.wanted import Wanted
@@ -49,29 +49,18 @@ def swap_held_functions(place: Place, wanted: Wanted, report: SwapReport) -> Non
         name = f"{place.name}.{key}" if place.name else key
         if choice.implementation is None:
             report.skipped.append(Skipped(name, part.name, choice.reason))
+        elif choice.label == _label(value):
+            report.unchanged += 1
         else:
-            _exchange(
-                place.module,
-                key,
-                function,
-                choice,
-                Swapped(name, part.name, _label(value), choice.label, "held function"),
-                report,
-            )
+            by_hand = HeldFunction(function, choice.tier or choice.implementation)
+            _set(place.module, key, function if choice.tier == "builtin" else by_hand, report)
+            report.swapped.append(Swapped(name, part.name, _label(value), choice.label, "held function"))
 
 
-def _exchange(module: Any, key: str, function: Callable, choice: Choice, entry: Swapped, report: SwapReport) -> None:
-    if entry.before == entry.after:
-        report.unchanged += 1
-        return
+def _set(module: Any, key: str, value: Any, report: SwapReport) -> None:
     before = vars(module)[key]
     report.on_undo(lambda: setattr(module, key, before))
-    setattr(
-        module,
-        key,
-        function if choice.tier == "builtin" else HeldFunction(function, choice.tier or choice.implementation),
-    )
-    report.swapped.append(entry)
+    setattr(module, key, value)
 
 
 def _label(value: Any) -> str:

@@ -12,7 +12,6 @@ from conceptlab.core import Choice, Part, message
 from conceptlab.swapping.classes import (
     adds_no_constructor,
     assign,
-    core_class,
     implementation_of,
     is_as_chosen,
     parts_by_class,
@@ -56,8 +55,8 @@ def _perform(optimizer: Optimizer, part: Part, choice: Choice, report: SwapRepor
     cls = choice.implementation
     report.on_undo(lambda: _settle(optimizer))  # after the class has come back
     if choice.tier is not None or adds_no_constructor(cls, part.torch):
+        way = "tier" if type(optimizer) is cls else "class"
         assign(optimizer, cls, choice.tier, report)
-        way = "tier" if core_class(type(optimizer)) is cls and "ops" in vars(optimizer) else "class"
     else:
         _become(optimizer, cls, part, report)
         way = "class, with what its constructor sets"
