@@ -14,25 +14,18 @@ from torch.nn.parallel import DistributedDataParallel
 from conceptlab.core import Parts
 from conceptlab.swapping.classes import based_on
 from conceptlab.swapping.functions import Use
+from conceptlab.swapping.generated import Generated
 from conceptlab.swapping.report import Skipped, Swapped, SwapReport
 
 
-class Answering:
+class Answering(Generated):
     """Mixin of the generated classes. It stands before the model's own class."""
 
     _conceptlab_use: Use
-    _methods: tuple[str, ...]
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         with self._conceptlab_use:
             return super().forward(*args, **kwargs)  # type: ignore[misc]
-
-    def __reduce_ex__(self, protocol: Any) -> tuple:
-        # a generated class cannot be found by its name: it is generated again
-        cls, own = type(self), _own_class(type(self))
-        function, arguments, *rest = super().__reduce_ex__(protocol)
-        arguments = tuple(own if argument is cls else argument for argument in arguments)
-        return _restored, (function, arguments, cls._methods), *rest
 
 
 def answer_functions(model: nn.Module, parts: Parts, report: SwapReport, methods: tuple[str, ...] = ()) -> None:
@@ -54,7 +47,7 @@ def answer_functions(model: nn.Module, parts: Parts, report: SwapReport, methods
 def answering_class(own: type, methods: tuple[str, ...] = ()) -> type:
     """The class generated around ``own``; one and the same for all its objects."""
     body: dict[str, Any] = {name: _inside_use(name, getattr(own, name)) for name in methods}
-    body |= {"__module__": __name__, "__doc__": own.__doc__, "_methods": methods}
+    body |= {"__module__": __name__, "__doc__": own.__doc__, "recipe": (answering_class, (methods,))}
     return type(own)(own.__name__, (Answering, own), body)
 
 
@@ -67,23 +60,13 @@ def _inside_use(name: str, method: Callable) -> Callable:
     return inside
 
 
-def _restored(function: Callable, arguments: tuple, methods: tuple[str, ...]) -> nn.Module:
-    model = function(*arguments)
-    model.__class__ = answering_class(type(model), methods)
-    return model
-
-
 def _take_back(model: nn.Module, before: Use | None) -> None:
     if before is not None:
         model._conceptlab_use = before
         return
     generated = next(cls for cls in type(model).__mro__ if Answering in cls.__bases__)
-    model.__class__ = based_on(type(model), generated, _own_class(generated))
+    model.__class__ = based_on(type(model), generated, generated.__bases__[1])
     del model._conceptlab_use
-
-
-def _own_class(generated: type) -> type:
-    return generated.__bases__[-1]
 
 
 def _unwrapped(model: nn.Module) -> nn.Module:
