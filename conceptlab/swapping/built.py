@@ -63,8 +63,9 @@ def constructor_arguments(module: Any, part: Part) -> dict[str, Any]:
         value = getattr(module, name, parameter.default)
         if value is parameter.empty:
             raise Refused(f"its constructor's argument {name!r} cannot be read off it")
-        if name == "bias" and not isinstance(value, bool):  # the flag is gone; there is the parameter, or there is not
-            value = value is not None
+        if name == "bias" and not isinstance(value, bool):
+            # the flag is gone; without a weight there never was a bias to switch off
+            value = parameter.default if getattr(module, "weight", None) is None else value is not None
         if isinstance(value, torch.Tensor) or value != parameter.default:
             arguments[name] = value
     return arguments
