@@ -87,7 +87,7 @@ def gradients(outcome: Outcome, *, create_graph: bool = False, layout: Layout | 
 
 
 def second_gradients(outcome: Outcome) -> list[Tensor | None]:
-    """The gradients, by inputs and by the upstream gradient, of the gradients' inner product with a random direction."""
+    """The gradients, by inputs and by the upstream gradient, of the gradients' product with a random direction."""
     outputs = outcome.differentiable
     if not outputs or not outcome.leaves:
         return []
