@@ -1,0 +1,1 @@
+"""The same experiment on several implementations of its parts, side by side."""
