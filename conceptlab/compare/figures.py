@@ -31,7 +31,7 @@ def curves(lines: Sequence[Line], title: str) -> str:
     figure, axes = _panel()
     for variant, steps, values in lines:
         x, y = _binned(steps, values, np.nanmean)
-        width, alpha = (4.5, 0.4) if variant == 0 else (1.1, 1.0)
+        width, alpha = (6.0, 0.35) if variant == 0 else (1.3, 1.0)
         axes.plot(x, y, color=_colour(variant), linewidth=width, alpha=alpha, zorder=3 if variant == 0 else 4)
     finite = np.concatenate([values[np.isfinite(values)] for _, _, values in lines])
     if finite.size and finite.min() > 0 and finite.max() > 30 * finite.min():

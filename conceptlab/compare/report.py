@@ -12,6 +12,7 @@
 | ``conditions`` | a list of pairs, name and value: versions, machine, threads, precision, seeds, … |
 | ``configuration`` | the reference's configuration, without ``parts`` |
 | ``eps`` | the spacing of numbers at 1 in the runs' precision |
+| ``yardsticks`` | runs of the reference after its weights were moved by one rounding, in the form of ``runs`` |
 
 and of each variant:
 
@@ -19,7 +20,9 @@ and of each variant:
 |---|---|
 | ``name``, ``parts`` | its parts setting in words, and as it was given |
 | ``answers`` | ``same``, ``close``, ``fast``: the report's first lines; null for the reference |
-| ``kind``, ``error_ratio`` | the verdict over all seeds; error of its gradients to the reference's, both against float64 |
+| ``kind`` | the verdict over all seeds: ``exact``, ``rounding`` or ``different``; null for the reference |
+| ``gradient_error`` | of the first step's gradients against float64: root mean square, relative to theirs |
+| ``error_ratio`` | that, divided by the reference's |
 | ``runs`` | ``seed``, ``folder``, ``series`` (``step``, ``epoch``, ``loss``, ``grad_norm``), ``metrics``, ``seconds``; and, against the reference's run of the same seed: ``verdict`` (of `conceptlab.compare.differences.Verdict`) and ``relative``, a difference for every step |
 | ``metrics`` | by name: ``mean``, ``std`` (null for one seed), ``low``, ``high``, ``gap`` to the reference's mean, and ``seeds_apart``, how far apart the seeds are among themselves (null for one seed) |
 | ``step_ms`` | ``median``, ``low`` and ``high`` (quartiles), ``ratio`` to the reference, ``interleaved``: whether the variants took turns |
@@ -119,6 +122,8 @@ def _variant(group: Sequence[Run], reference: Mapping[Any, Run], yardsticks: Map
         "peak_bytes": measured.get("peak_bytes"),
         "where": measured.get("where", []),
         "gradient_error": measured.get("gradient_error"),
+        "error_ratio": None,
+        "kind": None,
         "proof": {"swap": group[0].swap, "classes": measured.get("classes", {}), "audit": measured.get("audit")},
     }
 

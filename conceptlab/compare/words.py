@@ -131,14 +131,14 @@ def power(value: float | None) -> str:
     >>> power(1.2e-7), power(0.0), power(0.031)
     ('1.2·10⁻⁷', '0', '0.031')
     """
-    if value is None:
+    if value is None or math.isinf(value):
         return "∞"
     if value == 0:
         return "0"
     if 1e-2 <= abs(value) < 1e3:
         return f"{value:.2g}"
-    exponent = math.floor(math.log10(abs(value)))
-    return f"{value / 10.0**exponent:.1f}·10{str(exponent).translate(_SUPERSCRIPT)}"
+    digits, exponent = f"{value:.1e}".split("e")
+    return f"{digits}·10{str(int(exponent)).translate(_SUPERSCRIPT)}"
 
 
 def ms(value: float | None) -> str:
