@@ -8,6 +8,7 @@ from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import Namespace, declare, namespace
 from conceptlab.core.parts import Choice, Parts
 from conceptlab.core.registry import registry
+from conceptlab.core.select import indicator, masked_fill
 
 __all__ = [
     "Autocast",
@@ -22,6 +23,8 @@ __all__ = [
     "Tiered",
     "declare",
     "did_you_mean",
+    "indicator",
+    "masked_fill",
     "message",
     "namespace",
     "registry",

@@ -32,10 +32,19 @@ class Outcome:
         return [t for t in tree_flatten(self.output)[0] if isinstance(t, Tensor) and t.requires_grad]
 
 
-def run(function: Callable, args: tuple, kwargs: Any, *, layout: Layout | None = None, dtype: Any = None) -> Outcome:
+def run(
+    function: Callable,
+    args: tuple,
+    kwargs: Any,
+    *,
+    layout: Layout | None = None,
+    dtype: torch.dtype | None = None,
+    leaves_first: bool = False,
+) -> Outcome:
     """Call ``function`` on copies of the arguments, seeded.
 
-    ``layout`` is applied to each floating-point tensor on its way in, and ``dtype`` converts it.
+    ``layout`` is applied to each floating-point tensor on its way in, and ``dtype`` converts it. ``leaves_first`` gives
+    the function the leaves themselves.
     """
     leaves: list[Tensor] = []
 
@@ -47,13 +56,17 @@ def run(function: Callable, args: tuple, kwargs: Any, *, layout: Layout | None =
             leaf = leaf.to(dtype)
         if value.requires_grad:
             leaves.append(leaf.requires_grad_())
-            # a step away from the leaf, as in a network, so that in-place functions may write
-            leaf = leaf.view_as(leaf)
+            leaf = leaf if leaves_first else step_away(leaf)
         return layout(leaf) if layout is not None and leaf.is_floating_point() else leaf
 
     args, kwargs = tree_map(copy, (tuple(args), dict(kwargs)))
     torch.manual_seed(SEED)
     return Outcome(function(*args, **kwargs), (args, kwargs), leaves)
+
+
+def step_away(value: Any) -> Any:
+    """A tensor one step away from the leaf, as in a network: an in-place function may write to it."""
+    return value.view_as(value) if isinstance(value, Tensor) and value.requires_grad else value
 
 
 def upstream(outputs: Sequence[Tensor], seed: int = SEED) -> list[Tensor]:
@@ -74,7 +87,7 @@ def gradients(outcome: Outcome, *, create_graph: bool = False, layout: Layout | 
 
 
 def second_gradients(outcome: Outcome) -> list[Tensor | None]:
-    """The gradients, by inputs and by the upstream gradient, of the gradients' inner product with a random direction."""
+    """The gradients, by inputs and by the upstream gradient, of the gradients' product with a random direction."""
     outputs = outcome.differentiable
     if not outputs or not outcome.leaves:
         return []

@@ -12,7 +12,7 @@ BOUND = 1e-9
 """In float64: the largest difference, as a share of the largest magnitude in the tensor."""
 
 
-class Mismatch(AssertionError):
+class Mismatch(AssertionError):  # noqa: N818  (what went wrong, as in NotImplemented)
     """Two implementations that should agree do not."""
 
 

@@ -1,6 +1,6 @@
 """The checks of a function part: each compares a tier with torch's own, on all samples."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_map
 from conceptlab.core import Part, registry
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
-from conceptlab.verify.calls import channels_last, gradients, run, scattered, second_gradients
+from conceptlab.verify.calls import channels_last, gradients, run, scattered, second_gradients, step_away
 from conceptlab.verify.closeness import ErrorRatio, Mismatch, check_same
 
 Check = Callable[[Part, Callable], int]
@@ -25,11 +25,11 @@ def samples(part: Part, dtype: torch.dtype = torch.float64) -> Iterator[Sample]:
         yield from own.samples(part.name, dtype)
 
 
-def _each(part: Part, compare: Callable[[Sample], None], source: Iterator[Sample] | None = None) -> int:
+def each(source: Iterable[Sample], compare: Callable[[Sample], None]) -> int:
     """Run a comparison on every sample; the error names the first one that fails, and how many do."""
     failed: list[Exception] = []
     count = 0
-    for sample in samples(part) if source is None else source:
+    for sample in source:
         count += 1
         try:
             compare(sample)
@@ -56,7 +56,7 @@ def values(part: Part, function: Callable) -> int:
         check_same(ours.output, theirs.output, "value")
         check_same(ours.arguments, theirs.arguments, "arguments afterwards", strides=False)
 
-    return _each(part, compare)
+    return each(samples(part), compare)
 
 
 def first_derivatives(part: Part, function: Callable) -> int:
@@ -66,7 +66,7 @@ def first_derivatives(part: Part, function: Callable) -> int:
         ours, theirs = (run(f, sample.args, sample.kwargs) for f in (function, part.torch))
         check_same(gradients(ours), gradients(theirs), "gradient", strides=False)
 
-    return _each(part, compare)
+    return each(samples(part), compare)
 
 
 def second_derivatives(part: Part, function: Callable) -> int:
@@ -74,13 +74,13 @@ def second_derivatives(part: Part, function: Callable) -> int:
 
     def compare(sample: Sample) -> None:
         theirs = run(part.torch, sample.args, sample.kwargs)
-        expected = _or_none(lambda: second_gradients(theirs))
+        expected = or_none(lambda: second_gradients(theirs))
         if expected is not None:
             received = second_gradients(run(function, sample.args, sample.kwargs))
             # None and zero both mean: no dependence
             check_same(_dense(received, theirs), _dense(expected, theirs), "second derivative", strides=False)
 
-    return _each(part, compare)
+    return each(samples(part), compare)
 
 
 def _dense(grads: list[Tensor | None], like: Any) -> list[Tensor]:
@@ -98,14 +98,14 @@ def shifted_and_scaled(part: Part, function: Callable) -> int:
                 return
             first = sample.args[0]
             args = (change(first.detach()).requires_grad_(first.requires_grad), *sample.args[1:])
-            theirs = _or_none(lambda args=args: run(part.torch, args, sample.kwargs))
+            theirs = or_none(lambda args=args: run(part.torch, args, sample.kwargs))
             if theirs is None:
                 continue  # outside of the function's domain
             ours = run(function, args, sample.kwargs)
             check_same(ours.output, theirs.output, f"value, input {what}")
             check_same(gradients(ours), gradients(theirs), f"gradient, input {what}", strides=False)
 
-    return _each(part, compare)
+    return each(samples(part), compare)
 
 
 def layouts(part: Part, function: Callable) -> int:
@@ -113,7 +113,7 @@ def layouts(part: Part, function: Callable) -> int:
 
     def compare(sample: Sample) -> None:
         for layout in (scattered, channels_last):
-            theirs = _or_none(lambda layout=layout: run(part.torch, sample.args, sample.kwargs, layout=layout))
+            theirs = or_none(lambda layout=layout: run(part.torch, sample.args, sample.kwargs, layout=layout))
             if theirs is None:
                 continue  # torch refuses it
             ours = run(function, sample.args, sample.kwargs, layout=layout)
@@ -127,7 +127,7 @@ def layouts(part: Part, function: Callable) -> int:
                     strides=False,
                 )
 
-    return _each(part, compare)
+    return each(samples(part), compare)
 
 
 def _expanded(x: Tensor) -> Tensor:
@@ -157,11 +157,11 @@ def forward_mode(part: Part, function: Callable) -> int:
     def compare(sample: Sample) -> None:
         if not any(isinstance(a, Tensor) and a.requires_grad for a in sample.args):
             return
-        expected = _or_none(lambda: tangents(part.torch, sample))
+        expected = or_none(lambda: tangents(part.torch, sample))
         if expected is not None:
             check_same(tangents(function, sample), expected, "tangent", strides=False)
 
-    return _each(part, compare)
+    return each(samples(part), compare)
 
 
 def vmapped(part: Part, function: Callable) -> int:
@@ -176,7 +176,7 @@ def vmapped(part: Part, function: Callable) -> int:
         def call(f: Callable) -> Callable:
             return lambda x: f(x.clone(), *rest, **sample.kwargs)
 
-        expected = _or_none(lambda: torch.vmap(call(part.torch), randomness="same")(batch))
+        expected = or_none(lambda: torch.vmap(call(part.torch), randomness="same")(batch))
         if not isinstance(expected, Tensor) or expected.is_complex():
             return
         torch.manual_seed(0)
@@ -191,11 +191,11 @@ def vmapped(part: Part, function: Callable) -> int:
             torch.manual_seed(0)
             return torch.vmap(torch.func.grad(lambda x: (call(f)(x) * g).sum()), randomness="same")(batch)
 
-        expected_grad = _or_none(lambda: gradient(part.torch))
+        expected_grad = or_none(lambda: gradient(part.torch))
         if expected_grad is not None:
             check_same(gradient(function), expected_grad, "vmap of grad", strides=False)
 
-    return _each(part, compare)
+    return each(samples(part), compare)
 
 
 def gradgradcheck(part: Part, function: Callable) -> int:
@@ -215,7 +215,7 @@ def gradgradcheck(part: Part, function: Callable) -> int:
         if torch_samples.supports_second_derivative(part):
             torch.autograd.gradgradcheck(seeded, sample.args, fast_mode=True, atol=1e-4)
 
-    return _each(part, compare, iter(few))
+    return each(few, compare)
 
 
 def precision(part: Part, function: Callable, dtype: torch.dtype = torch.float32) -> int:
@@ -223,7 +223,7 @@ def precision(part: Part, function: Callable, dtype: torch.dtype = torch.float32
     values_ratio, gradient_ratio = ErrorRatio(slack=2.0), ErrorRatio(slack=2.0)
 
     def compare(sample: Sample) -> None:
-        theirs = _or_none(lambda: run(part.torch, sample.args, sample.kwargs, dtype=dtype))
+        theirs = or_none(lambda: run(part.torch, sample.args, sample.kwargs, dtype=dtype))
         if theirs is None or not isinstance(theirs.output, Tensor):
             return
         ours = run(function, sample.args, sample.kwargs, dtype=dtype)
@@ -238,7 +238,7 @@ def precision(part: Part, function: Callable, dtype: torch.dtype = torch.float32
         grads = [[g for g in gradients(o) if g is not None] for o in (ours, theirs, exact)]
         gradient_ratio.add(*grads)
 
-    count = _each(part, compare)
+    count = each(samples(part), compare)
     eps = torch.finfo(dtype).eps
     values_ratio.check("value", eps)
     gradient_ratio.check("gradient", eps)
@@ -285,12 +285,16 @@ def compiled(part: Part, function: Callable) -> int:
 
     def compare(sample: Sample) -> None:
         torch.compiler.reset()
-        whole = torch.compile(lambda *args: function(*args, **sample.kwargs), fullgraph=True, backend="aot_eager")
-        ours, theirs = run(whole, sample.args, {}), run(part.torch, sample.args, sample.kwargs)
+
+        def call(*args: Any) -> Any:
+            return function(*map(step_away, args), **sample.kwargs)
+
+        ours = run(torch.compile(call, fullgraph=True, backend="aot_eager"), sample.args, {}, leaves_first=True)
+        theirs = run(part.torch, sample.args, sample.kwargs)
         check_same(ours.output, theirs.output, "compiled value", strides=False)
         check_same(gradients(ours), gradients(theirs), "compiled gradient", strides=False)
 
-    return _each(part, compare, iter(list(kinds.values())[:4]))
+    return each(list(kinds.values())[:4], compare)
 
 
 def devices(part: Part, function: Callable) -> int:
@@ -298,7 +302,7 @@ def devices(part: Part, function: Callable) -> int:
 
     def compare(sample: Sample) -> None:
         args, kwargs = tree_map(_meta, (sample.args, dict(sample.kwargs)))
-        theirs = _or_none(lambda: run(part.torch, args, kwargs))
+        theirs = or_none(lambda: run(part.torch, args, kwargs))
         if theirs is None:
             return
         ours = run(function, args, kwargs)
@@ -308,7 +312,7 @@ def devices(part: Part, function: Callable) -> int:
                 "meta device",
             )
 
-    return _each(part, compare)
+    return each(samples(part), compare)
 
 
 def _meta(value: Any) -> Any:
@@ -323,7 +327,7 @@ def _meta_gradients(outcome: Any) -> list[Tensor | None]:
     return list(torch.autograd.grad(outputs, outcome.leaves, upstream, allow_unused=True))
 
 
-def _or_none(call: Callable) -> Any:
+def or_none(call: Callable) -> Any:
     """torch's own result, or None where torch itself refuses the call."""
     try:
         return call()

@@ -13,6 +13,7 @@ $\dot y = \dot x W^\top + x \dot W^\top + \dot b$. Nothing but matrix products o
 again by the same formulas.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -56,9 +57,9 @@ class _Linear(Rule):
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         out_features, in_features = weight.shape
-        rows = grad_output.reshape(-1, out_features)  # (N, out)
+        N = math.prod(x.shape[:-1])  # said in full: -1 cannot be told where a dimension is 0
         grad_x = grad_output @ weight if needs_x else None
-        grad_weight = rows.t() @ x.reshape(-1, in_features) if needs_weight else None
+        grad_weight = grad_output.reshape(N, out_features).t() @ x.reshape(N, in_features) if needs_weight else None
         grad_bias = grad_output.sum_to_size(ctx.bias_shape) if needs_bias else None
         return grad_x, grad_weight, grad_bias
 

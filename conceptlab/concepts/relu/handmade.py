@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.core import ElementwiseRule, Rule, message, require_floating, save
+from conceptlab.core import ElementwiseRule, Rule, indicator, masked_fill, message, require_floating, save
 
 # Klambauer et al., 2017, equation 14
 _ALPHA = 1.6732632423543772848170429916717
@@ -101,11 +101,11 @@ class _ReLU(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        return x.masked_fill(x <= 0, 0)
+        return masked_fill(x, indicator(x, "<=", 0), 0)
 
     @staticmethod
     def times_slope(v: Tensor, y: Tensor) -> Tensor:
-        return v.masked_fill(y <= 0, 0)
+        return masked_fill(v, indicator(y, "<=", 0), 0)
 
 
 class _Hardtanh(ElementwiseRule):
@@ -113,31 +113,33 @@ class _Hardtanh(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor, min_val: float, max_val: float) -> Tensor:
-        return x.masked_fill(x <= min_val, min_val).masked_fill_(x >= max_val, max_val)
+        limited = masked_fill(x, indicator(x, "<=", min_val), min_val)
+        return masked_fill(limited, indicator(x, ">=", max_val), max_val)
 
     @staticmethod
     def times_slope(v: Tensor, y: Tensor, min_val: float, max_val: float) -> Tensor:
-        return v.masked_fill((y <= min_val) | (y >= max_val), 0)
+        inside = masked_fill(v, indicator(y, "<=", min_val), 0)
+        return masked_fill(inside, indicator(y, ">=", max_val), 0)
 
 
 class _Threshold(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor, threshold: float, value: float) -> Tensor:
-        return x.masked_fill(x <= threshold, value)
+        return masked_fill(x, indicator(x, "<=", threshold), value)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, threshold: float, value: float) -> Tensor:
-        return v.masked_fill(x <= threshold, 0)
+        return masked_fill(v, indicator(x, "<=", threshold), 0)
 
 
 class _LeakyReLU(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor, negative_slope: float) -> Tensor:
-        return torch.where(x > 0, x, x * negative_slope)
+        return x * _slope(x, negative_slope)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, negative_slope: float) -> Tensor:
-        return torch.where(x > 0, v, v * negative_slope)
+        return v * _slope(x, negative_slope)
 
 
 class _ELU(ElementwiseRule):
@@ -145,18 +147,21 @@ class _ELU(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor, alpha: float, scale: float) -> Tensor:
-        return torch.where(x > 0, x * scale, torch.expm1(x.masked_fill(x > 0, 0)).mul_(alpha * scale))
+        positive = indicator(x, ">", 0)
+        bent = torch.expm1(masked_fill(x, positive, 0)).mul_(alpha * scale)  # 0 on the positive side
+        return bent.add_(masked_fill(x, 1 - positive, 0), alpha=scale)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, alpha: float, scale: float) -> Tensor:
-        slope = torch.where(x > 0, scale, (alpha * scale) * torch.exp(x.masked_fill(x > 0, 0)))
-        return v * slope
+        positive = indicator(x, ">", 0)
+        bent = torch.exp(masked_fill(x, positive, 0)) * (alpha * scale)
+        return v * masked_fill(bent, positive, scale)
 
 
 class _PReLU(Rule):
     @staticmethod
     def forward(x: Tensor, weight: Tensor) -> Tensor:
-        return torch.where(x > 0, x, x * weight)
+        return x * _slope(x, weight)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -166,14 +171,21 @@ class _PReLU(Rule):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight = ctx.needs_input_grad
-        grad_x = torch.where(x > 0, grad_output, grad_output * weight) if needs_x else None
-        grad_weight = (grad_output * x.masked_fill(x > 0, 0)).sum_to_size(weight.shape) if needs_weight else None
+        grad_x = grad_output * _slope(x, weight) if needs_x else None
+        negative = masked_fill(x, indicator(x, ">", 0), 0)
+        grad_weight = (grad_output * negative).sum_to_size(weight.shape) if needs_weight else None
         return grad_x, grad_weight
 
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor, weight_tangent: Tensor) -> Tensor:
         x, weight = ctx.saved_tensors
-        return torch.where(x > 0, x_tangent, x_tangent * weight + x * weight_tangent)
+        return x_tangent * _slope(x, weight) + masked_fill(x, indicator(x, ">", 0), 0) * weight_tangent
+
+
+def _slope(x: Tensor, negative_slope: float | Tensor) -> Tensor:
+    """1 where x > 0, else the negative slope: each is exact, since the other is multiplied by 0."""
+    positive = indicator(x, ">", 0)
+    return (1 - positive) * negative_slope + positive
 
 
 def _as(input: Tensor, number: float) -> float:

@@ -32,6 +32,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    if weight.dim() > 1:
+        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, received {weight.dim()} dimensions.")
     # one slope for all, or one for each channel: axis 1
     slope = weight.reshape(-1, *[1] * (input.dim() - 2)) if input.dim() >= 2 else weight.reshape([])
     return torch.where(input > 0, input, slope * input)
@@ -39,7 +41,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     negative = input.masked_fill(input > 0, 0)  # exp of a large input would overflow, in the branch that is not taken
-    return _result(input, torch.where(input > 0, input, alpha * torch.expm1(negative)), inplace)
+    return _result(input, torch.where(input > 0, input, alpha * (torch.exp(negative) - 1)), inplace)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:

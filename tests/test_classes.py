@@ -1,0 +1,20 @@
+"""Every layer of every concept, in every tier, against torch's own: `pytest -k "Conv2d and handmade"`."""
+
+import pytest
+
+from conceptlab.core import registry
+from conceptlab.verify.class_checks import CHECKS, NAIVE_CHECKS
+
+CASES = [
+    pytest.param(part, tier, check, id=f"{part.name}-{tier}-{check.__name__}")
+    for part in registry.parts.values()
+    if part.is_class and part.home == "torch.nn"
+    for tier in part.tiers
+    if tier != "builtin"
+    for check in (NAIVE_CHECKS if tier == "naive" else CHECKS)
+]
+
+
+@pytest.mark.parametrize(("part", "tier", "check"), CASES)
+def test_class(part, tier, check):
+    check(part, tier)
