@@ -11,7 +11,7 @@ from conceptlab.core import Part, registry
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import channels_last, gradients, run, scattered, second_gradients, step_away
-from conceptlab.verify.closeness import ErrorRatio, Mismatch, check_same
+from conceptlab.verify.closeness import NOISE, ErrorRatio, Mismatch, check_same
 
 Check = Callable[[Part, Callable], int]
 
@@ -64,7 +64,7 @@ def first_derivatives(part: Part, function: Callable) -> int:
 
     def compare(sample: Sample) -> None:
         ours, theirs = (run(f, sample.args, sample.kwargs) for f in (function, part.torch))
-        check_same(gradients(ours), gradients(theirs), "gradient", strides=False)
+        check_same(gradients(ours), gradients(theirs), "gradient", noise=NOISE, strides=False)
 
     return each(samples(part), compare)
 
@@ -103,7 +103,8 @@ def shifted_and_scaled(part: Part, function: Callable) -> int:
                 continue  # outside of the function's domain
             ours = run(function, args, sample.kwargs)
             check_same(ours.output, theirs.output, f"value, input {what}")
-            check_same(gradients(ours), gradients(theirs), f"gradient, input {what}", strides=False)
+            what = f"gradient, input {what}"
+            check_same(gradients(ours), gradients(theirs), what, noise=NOISE, strides=False)
 
     return each(samples(part), compare)
 
@@ -124,6 +125,7 @@ def layouts(part: Part, function: Callable) -> int:
                 check_same(
                     *([g.detach() for g in gs if g is not None] for gs in grads),
                     f"gradient, {layout.__name__}",
+                    noise=NOISE,
                     strides=False,
                 )
 
