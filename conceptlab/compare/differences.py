@@ -136,7 +136,9 @@ def judge(
         beyond = np.flatnonzero(np.maximum.accumulate(values[:judged]) > limit)
         if len(beyond):
             at = int(beyond[0])
-            reason = f"the {LABEL[name]} differs by {values[at]:.1e} at step {steps[at]}; rounding explains {limit[at]:.1e}"
+            reason = (
+                f"the {LABEL[name]} differs by {values[at]:.1e} at step {steps[at]}; rounding explains {limit[at]:.1e}"
+            )
             return Verdict("different", reason, judged, differences)
     by = "as a rounding of the weights does" if yardstick is not None else "at most doubling from step to step"
     return Verdict("rounding", f"the difference starts as a rounding and grows {by}", judged, differences)

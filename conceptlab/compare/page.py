@@ -1,5 +1,6 @@
 """The report as a page: one file, which loads nothing."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ def render(report: Mapping[str, Any], error_ratio: float) -> str:
     environment.filters |= words.FILTERS | {
         "by_part": by_part,
         "quantity": LABEL.get,
+        "swapped": swapped,
         "widest": _widest,
         "yaml": lambda configuration: yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True),
     }
@@ -74,6 +76,16 @@ def by_part(variants: Iterable[Row]) -> list[tuple[str, list[Row | None]]]:
     names = dict.fromkeys(name for table in tables for name in table)
     parts = [(name, [table.get(name) for table in tables]) for name in names]
     return sorted(parts, key=lambda part: -max(_total(row) for row in part[1] if row))
+
+
+def swapped(swap: Mapping[str, Any]) -> list[tuple[str, str, int]]:
+    """What a swap did, in a line each: the part and where it is, what became of it, how many there are."""
+    lines: Counter[tuple[str, str]] = Counter()
+    for target, told in swap.items():
+        where = target.replace("_", " ")
+        lines.update((f"{entry['part']} ({where})", entry["tier"]) for entry in told["swapped"])
+        lines.update((f"{entry['part']} ({where})", f"left: {entry['reason']}") for entry in told["skipped"])
+    return [(part, what, count) for (part, what), count in lines.items()]
 
 
 def _widest(tables: Iterable[Iterable[Row]]) -> float:

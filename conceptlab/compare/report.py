@@ -23,12 +23,19 @@ and of each variant:
 | ``kind`` | the verdict over all seeds: ``exact``, ``rounding`` or ``different``; null for the reference |
 | ``gradient_error`` | of the first step's gradients against float64: root mean square, relative to theirs |
 | ``error_ratio`` | that, divided by the reference's |
-| ``runs`` | ``seed``, ``folder``, ``series`` (``step``, ``epoch``, ``loss``, ``grad_norm``), ``metrics``, ``seconds``; and, against the reference's run of the same seed: ``verdict`` (of `conceptlab.compare.differences.Verdict`) and ``relative``, a difference for every step |
-| ``metrics`` | by name: ``mean``, ``std`` (null for one seed), ``low``, ``high``, ``gap`` to the reference's mean, and ``seeds_apart``, how far apart the seeds are among themselves (null for one seed) |
-| ``step_ms`` | ``median``, ``low`` and ``high`` (quartiles), ``ratio`` to the reference, ``interleaved``: whether the variants took turns |
+| ``runs`` | a list, one for each seed; see below |
+| ``metrics`` | the final metrics by name; see below |
+| ``step_ms`` | ``median``, ``low``, ``high`` (quartiles), ``ratio`` to the reference, ``interleaved``: in turns |
 | ``peak_bytes`` | the most memory that tensors held during one training step |
 | ``where`` | where a step's time goes: a list of ``name``, ``calls``, ``forward_ms``, ``backward_ms`` |
 | ``proof`` | ``swap`` (what was exchanged), ``audit`` and ``classes`` (the layers' classes and how many there are) |
+
+A run has ``seed``, ``folder``, ``seconds``, ``metrics``, ``series`` (``step``, ``epoch``, ``loss`` and ``grad_norm``,
+a number for each step) and, if the reference has a run of the same seed, ``relative``, the difference of loss and
+gradient norm at every step, and ``verdict``, as `conceptlab.compare.differences.Verdict` says it.
+
+A metric has ``mean``, ``low``, ``high``, ``std`` (null for one seed) over the ``seeds``, ``gap`` to the reference's
+mean and ``seeds_apart``, how far apart the seeds are among themselves (null for one seed).
 """
 
 import json
@@ -47,21 +54,21 @@ from conceptlab.compare.runs import Run
 from conceptlab.core.errors import message
 
 FORMAT = 1
+PAGE = "report.html"
 ERROR_RATIO = 4
 """How many times the reference's error, against float64, a variant's gradients may have."""
 
 
-def write_report(runs: Sequence[Run], folder: Path) -> Path:
-    """Write ``report.html`` and ``report.json`` into ``folder``; the page's path.
+def write_report(runs: Sequence[Run], folder: Path) -> dict[str, Any]:
+    """Write ``report.html`` and ``report.json`` into ``folder``; what the latter holds.
 
     Raises:
         ValueError: none of the runs finished.
     """
     report = build(runs)
     (folder / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
-    page = folder / "report.html"
-    page.write_text(render(report, ERROR_RATIO), encoding="utf-8")
-    return page
+    (folder / PAGE).write_text(render(report, ERROR_RATIO), encoding="utf-8")
+    return report
 
 
 def build(runs: Sequence[Run]) -> dict[str, Any]:
@@ -101,13 +108,18 @@ def build(runs: Sequence[Run]) -> dict[str, Any]:
     return _plain(report)
 
 
+def reference_of(runs: Sequence[Run]) -> Run:
+    """The run that the others are compared with: the first one on torch's own parts, else the first."""
+    return next((run for run in runs if run.variant == "builtin"), runs[0])
+
+
 def _variants(runs: Sequence[Run]) -> dict[str, list[Run]]:
     """The runs that finished, by variant, the reference first."""
-    groups: dict[str, list[Run]] = {}
-    for run in runs:
-        if run.finished and not run.is_yardstick:
-            groups.setdefault(run.variant, []).append(run)
-    return dict(sorted(groups.items(), key=lambda group: group[0] != "builtin"))
+    finished = [run for run in runs if run.finished and not run.is_yardstick]
+    groups: dict[str, list[Run]] = {reference_of(finished).variant: []} if finished else {}
+    for run in finished:
+        groups.setdefault(run.variant, []).append(run)
+    return groups
 
 
 def _variant(group: Sequence[Run], reference: Mapping[Any, Run], yardsticks: Mapping[Any, Run]) -> dict[str, Any]:
@@ -135,7 +147,7 @@ def _run(run: Run, reference: Mapping[Any, Run], yardsticks: Mapping[Any, Run]) 
         "folder": str(run.folder),
         "series": run.series,
         "metrics": run.metrics,
-        "seconds": run.timing.get("seconds"),
+        "seconds": run.seconds,
         "relative": None,
         "verdict": None,
     }
@@ -189,7 +201,7 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
 
 def _step_time_in_training(group: Sequence[Run]) -> dict[str, Any]:
     """Of the trainings themselves, one after the other: the fallback where nothing was measured apart."""
-    times = [run.timing["step_ms"] for run in group if run.timing.get("step_ms") is not None]
+    times = [1000 * run.timing["step"] for run in group if run.timing.get("step")]
     median = statistics.median(times) if times else None
     return {"median": median, "low": None, "high": None, "ratio": None, "interleaved": False}
 
@@ -202,7 +214,18 @@ def _failure(run: Run) -> dict[str, Any]:
 
 def _conditions(reference: Run, runs: Sequence[Run]) -> list[tuple[str, Any]]:
     seeds = sorted({run.seed for run in runs if run.seed is not None})
-    return [("seeds", ", ".join(map(str, seeds)))]
+    trainer = reference.config.get("trainer") or {}
+    measured = reference.measured.get("conditions") or {
+        "device": reference.timing.get("device"),
+        "threads": reference.timing.get("threads"),
+    }
+    return [
+        ("seeds", ", ".join(map(str, seeds))),
+        ("steps", len(reference.series["step"])),
+        ("precision", trainer.get("precision")),
+        *((name, value) for name, value in measured.items() if value is not None),
+        ("started", reference.status.get("start")),
+    ]
 
 
 def _common(mappings: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Run:
         metrics: the final metrics.
         status: how it ended; ``state`` is ``"finished"`` if it did.
         swap: which parts were exchanged.
-        timing: how long it took.
+        timing: how long a step took, in seconds.
         measured: what was measured apart from training; empty if nothing was.
     """
 
@@ -59,6 +60,12 @@ class Run:
     def experiment(self) -> str:
         """The name of the experiment."""
         return str(self.config.get("name") or self.folder.parent.name)
+
+    @property
+    def seconds(self) -> float | None:
+        """From its start to its end, on the clock on the wall."""
+        start, end = (self.status.get(key) for key in ("start", "end"))
+        return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds() if start and end else None
 
     @property
     def is_yardstick(self) -> bool:
@@ -123,7 +130,9 @@ def describe(parts: str | Mapping[str, Any] | None) -> str:
         return parts
     given = {key: value for key, value in (parts or {}).items() if value is not None}
     default = given.pop("default", None)
-    return ", ".join([*([default] if default else []), *(f"{key}={value}" for key, value in given.items())]) or "as built"
+    return (
+        ", ".join([*([default] if default else []), *(f"{key}={value}" for key, value in given.items())]) or "as built"
+    )
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def _same(variant: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str,
     worst = max(judged, key=lambda run: ("exact", "rounding", "different").index(run["verdict"]["kind"]))
     verdict = worst["verdict"]
     if verdict["kind"] == "exact":
-        long = f"All {verdict['judged_steps']} steps logged the same loss and the same gradient norm as {reference['name']}, bit for bit."
+        long = f"Loss and gradient norm are {reference['name']}'s at all {verdict['judged_steps']} steps, bit for bit."
     else:
         long = f"{_beginning(verdict)} {_reason(verdict)}"
     if variant["kind"] == "different" != verdict["kind"]:
@@ -69,7 +69,9 @@ def _close(variant: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str
     ours, theirs = variant["metrics"][name], reference["metrics"][name]
     long = f"{label(name)} of {variant['name']}, against {metric(name, theirs['mean'])} of {reference['name']}"
     if ours["seeds_apart"] is not None:
-        long += f" (means of {ours['seeds']} seeds, which are {metric(name, ours['seeds_apart'])} apart among themselves)"
+        long += (
+            f" (means of {ours['seeds']} seeds, which are {metric(name, ours['seeds_apart'])} apart among themselves)"
+        )
     long += "."
     if variant["error_ratio"] is not None:
         long += (
@@ -83,7 +85,9 @@ def _fast(variant: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str,
     ours, theirs = variant["step_ms"], reference["step_ms"]
     if ours["ratio"] is None:
         return {"short": "Not measured", "long": "The runs logged no step time."}
-    how = "taken in turns, one thread" if ours["interleaved"] else "of the trainings, one after the other: a rough figure"
+    how = (
+        "taken in turns, one thread" if ours["interleaved"] else "of the trainings, one after the other: a rough figure"
+    )
     long = f"A training step takes {ms(ours['median'])} instead of {ms(theirs['median'])} (medians {how})."
     if variant["peak_bytes"] and reference["peak_bytes"]:
         long += f" Peak memory: {variant['peak_bytes'] / reference['peak_bytes']:.2f} times."
@@ -157,7 +161,13 @@ def size(value: float | None) -> str:
 
 def gap(value: float | None, name: str) -> str:
     """A difference between two values of a metric, with its sign."""
-    return "–" if value is None else metric(name, 0.0) if value == 0 else f"{'+' if value > 0 else '−'}{metric(name, abs(value))}"
+    return (
+        "–"
+        if value is None
+        else metric(name, 0.0)
+        if value == 0
+        else f"{'+' if value > 0 else '−'}{metric(name, abs(value))}"
+    )
 
 
 KIND = {"exact": "equal to the last bit", "rounding": "equal up to rounding", "different": "different"}

@@ -1,6 +1,6 @@
 """What one rounding does to an experiment: the yardstick for every difference between two runs."""
 
-import lightning as L
+import lightning.pytorch as L
 import torch
 
 

@@ -42,7 +42,7 @@ def make_run(
     config = {
         "name": "digits_cnn",
         "seed": seed,
-        "parts": {"default": parts, "convolution": None} if isinstance(parts, str) else parts,
+        "parts": {"default": parts} if isinstance(parts, str) else parts,
         "trainer": {"precision": precision, "max_epochs": 2},
         "callbacks": {"yardstick": {"_target_": "…"}} if yardstick else None,
     }
@@ -52,10 +52,21 @@ def make_run(
         rows.writerow(["step", "epoch", "loss", "grad_norm"])
         rows.writerows([t, t // 20, repr(float(v)), repr(float(3 * v))] for t, v in enumerate(loss))
     files = {
-        "status.json": {"state": state, "error": error},
+        "status.json": {
+            "state": state,
+            "error": error,
+            "start": "2026-01-02T03:04:05+00:00",
+            "end": "2026-01-02T03:04:15.500000+00:00",
+        },
         "metrics.json": {"test/accuracy": accuracy, "test/loss": float(loss[-1])} if state == "finished" else {},
-        "swap.json": {"swapped": {"0": "Conv2d (handmade)"}},
-        "timing.json": {"seconds": 3.5, "step_ms": 6.0 if parts == "builtin" else 8.0},
+        "swap.json": {
+            "model": {
+                "swapped": [{"name": f"{layer}", "part": "Conv2d", "tier": parts} for layer in (0, 3)],
+                "skipped": [{"name": "6", "part": "Linear", "reason": "a subclass"}],
+            },
+            "optimizer": {"swapped": [{"name": "", "part": "Adam", "tier": parts}], "skipped": []},
+        },
+        "timing.json": {"step": 0.006 if parts == "builtin" else 0.008, "device": "cpu", "threads": 1},
     }
     if measured:
         files["measured.json"] = measured
@@ -77,4 +88,5 @@ def measured(factor=1.0, rmse=1e-7):
         "gradient_error": rmse,
         "classes": {"torch.nn.Conv2d": 3, "torch.nn.BatchNorm2d": 3},
         "audit": None,
+        "conditions": {"versions": "torch 2.11.0", "machine": "Linux", "device": "cpu", "threads": "1"},
     }

@@ -11,7 +11,9 @@ STEPS = np.arange(60)
 
 def noise(seed, scale=1.0, growth=100):
     """Relative differences as rounding makes them: an epsilon at the start, ``growth`` times as much at the end."""
-    return np.abs(np.random.default_rng(seed).normal(size=len(STEPS))) * EPS * scale * np.geomspace(1, growth, len(STEPS))
+    return (
+        np.abs(np.random.default_rng(seed).normal(size=len(STEPS))) * EPS * scale * np.geomspace(1, growth, len(STEPS))
+    )
 
 
 def verdict(values, yardstick=None, same_metrics=False):

@@ -14,6 +14,11 @@ from .runs import STEPS, make_run, measured, rounding
 VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
+def page_of(folder):
+    write_report(read_runs([folder]), folder)
+    return (folder / "report.html").read_text()
+
+
 def report_of(folder):
     return build(read_runs([folder]))
 
@@ -32,9 +37,7 @@ def sweep(tmp_path):
     """A multirun: two variants, three seeds."""
     for seed, accuracy in ((1, 0.98), (2, 0.99), (3, 1.0)):
         make_run(tmp_path / f"{seed}", seed=seed, accuracy=accuracy)
-        make_run(
-            tmp_path / f"{seed + 3}", "handmade", seed=seed, accuracy=accuracy - 0.005, factors=rounding(seed)
-        )
+        make_run(tmp_path / f"{seed + 3}", "handmade", seed=seed, accuracy=accuracy - 0.005, factors=rounding(seed))
     return tmp_path
 
 
@@ -57,13 +60,15 @@ def test_json_is_strict_and_complete(pair):
     assert handmade["step_ms"]["ratio"] == pytest.approx(1.3)
     assert handmade["error_ratio"] == 1.0
     assert len(handmade["runs"][0]["series"]["loss"]) == STEPS
+    assert handmade["runs"][0]["seconds"] == 10.5
+    assert ["precision", "32-true"] in report["conditions"]
     assert handmade["runs"][0]["verdict"]["differences"]["loss"]["first_step"] == 0
     assert handmade["answers"]["same"]["short"] == "Yes, up to rounding"
     assert handmade["answers"]["fast"]["short"] == "1.30 × the time"
 
 
 def test_page_is_well_formed_and_loads_nothing(pair):
-    page = write_report(read_runs([pair]), pair).read_text()
+    page = page_of(pair)
     assert not re.search(r"(src|href)=(?!\"#)|url\((?!#)|@import|https?://|<script", page)
     stack, identifiers = [], []
 
@@ -89,7 +94,7 @@ def test_page_escapes_what_it_shows(tmp_path):
     make_run(tmp_path / "a")
     make_run(tmp_path / "b", "mypkg:<script>alert(1)</script>", factors=rounding(1))
     make_run(tmp_path / "c", "bad", state="failed", error="<b>boom</b>")
-    page = write_report(read_runs([tmp_path]), tmp_path).read_text()
+    page = page_of(tmp_path)
     assert "<script>" not in page
     assert "&lt;b&gt;boom" in page
 
@@ -133,7 +138,7 @@ def test_reference_is_the_first_where_builtin_is_missing_or_failed(tmp_path):
     assert report["reference"] == "handmade"
     assert [variant["name"] for variant in report["variants"]] == ["handmade", "naive"]
     assert [(run["variant"], run["state"]) for run in report["failed"]] == [("builtin", "failed")]
-    page = write_report(read_runs([tmp_path]), tmp_path).read_text()
+    page = page_of(tmp_path)
     assert "out of memory" in page
 
 
@@ -147,7 +152,7 @@ def test_gradients_far_from_float64_are_a_difference_whatever_the_curves_say(tmp
 
 def test_one_variant_alone(tmp_path):
     make_run(tmp_path / "a")
-    assert "nothing to compare" in write_report(read_runs([tmp_path]), tmp_path).read_text()
+    assert "nothing to compare" in page_of(tmp_path)
 
 
 def test_nothing_finished(tmp_path):
@@ -191,8 +196,7 @@ def test_lower_precision_allows_more(tmp_path):
 def test_longer_than_the_page_is_wide(tmp_path):
     make_run(tmp_path / "a", steps=3000)
     make_run(tmp_path / "b", "handmade", steps=3000)
-    page = write_report(read_runs([tmp_path]), tmp_path)
-    assert page.stat().st_size < 200_000
+    assert len(page_of(tmp_path)) < 200_000
     assert report_of(tmp_path)["variants"][1]["kind"] == "exact"
 
 
