@@ -12,6 +12,7 @@ LAYERS = {
     "Linear": (nn.Linear, (4, 3), (5, 4), "linear", lambda m, x: F.linear(x, m.weight, m.bias)),
     "ReLU": (nn.ReLU, (), (5, 4), "relu", lambda m, x: F.relu(x)),
     "PReLU": (nn.PReLU, (4,), (5, 4), "prelu", lambda m, x: F.prelu(x, m.weight)),
+    "GELU": (nn.GELU, (), (5, 4), "gelu", lambda m, x: F.gelu(x)),
     "BatchNorm2d": (
         nn.BatchNorm2d,
         (4,),
