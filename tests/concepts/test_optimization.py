@@ -397,7 +397,8 @@ def test_differentiable(part, tier, steps):
         y = torch.randn(3, 2, generator=generator)
         leaves = [start, *grads, lr, decay, *([beta1, beta2] if by_betas else [])]
         results.append([p.detach(), *torch.autograd.grad((p * y).sum(), leaves)])
-    check_same(*results, "derivatives", strides=False)
+    # in a first step the betas cancel: their derivatives are zero, up to rounding
+    check_same(*results, "derivatives", strides=False, noise=1e-14)
 
 
 @pytest.mark.parametrize(("part", "tier"), [case for case in TIERS if case.values[0].name != "SGD"])
