@@ -8,7 +8,7 @@ from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import Namespace, declare, namespace
 from conceptlab.core.parts import Choice, Parts
 from conceptlab.core.registry import registry
-from conceptlab.core.select import indicator, masked_fill
+from conceptlab.core.select import indicator, keep, mask
 
 __all__ = [
     "Autocast",
@@ -24,7 +24,8 @@ __all__ = [
     "declare",
     "did_you_mean",
     "indicator",
-    "masked_fill",
+    "keep",
+    "mask",
     "message",
     "namespace",
     "registry",

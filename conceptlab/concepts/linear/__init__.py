@@ -7,10 +7,13 @@ Each output feature $o$ weighs all input features $i$ by a row of its own, ``wei
 Shapes: ``input`` (\*, in_features), ``weight`` (out_features, in_features) or (in_features,), ``bias`` (out_features)
 or (); the result is (\*, out_features), or (\*) with a one-dimensional weight.
 
-Training and evaluation are the same. Under autocast the product runs in the lower precision.
+Training and evaluation are the same. Under autocast the product runs in the lower precision. A new layer draws weight
+and bias evenly from $\pm 1 / \sqrt{\text{in\_features}}$.
 
 Source: Rosenblatt, *The perceptron*, 1958; Goodfellow, Bengio, Courville, *Deep Learning*, 2016, section 6.1.
 """
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +28,13 @@ class Linear(Tiered, torch.nn.Linear):
     torch.Size([5, 2])
     """
 
+    def reset_parameters(self) -> None:
+        # the slope √5 makes Kaiming's bound 1/√in_features
+        self.ops.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        if self.bias is not None:
+            bound = 1 / math.sqrt(self.in_features) if self.in_features else 0
+            self.ops.uniform_(self.bias, -bound, bound)
+
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         return self.ops.linear(input, self.weight, self.bias)
 
@@ -33,5 +43,5 @@ CONCEPT = Concept(
     title="a layer of weighted sums",
     home=F,
     functions={"linear": Function(autocast="lower")},
-    classes={Linear: "linear"},
+    classes={Linear: ("linear", "kaiming_uniform_", "uniform_")},
 )

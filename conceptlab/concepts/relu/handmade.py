@@ -4,17 +4,14 @@ Each acts on an element by itself, so its Jacobian is diagonal and the derivativ
 
 | function | slope | where |
 |---|---|---|
-| relu | $1$, else $0$ | $y > 0$ |
-| hardtanh (relu6) | $1$, else $0$ | $\min < y < \max$ |
-| threshold | $1$, else $0$ | $x >$ threshold |
+| relu, threshold, hardtanh (relu6) | $1$, else $0$ | $x$ > the lower limit and $x$ < the upper one |
 | leaky_relu | $1$, else $a$ | $x > 0$ |
 | elu | $1$, else $\alpha e^x$ | $x > 0$ |
 
-and $v \cdot f'(x)$ is what both directions need. Three points of care. NaN fails every comparison, so the conditions
-below are asked the other way round, ``x <= 0``, and NaN passes through. Where $f'$ can be read off the output
-(relu, hardtanh), the output is what is saved, and an in-place call may overwrite the input. $e^x$ must not overflow
-where it is not used: the branch not taken would give $0 \cdot \infty$ = NaN in the second derivative, so its argument
-is 0 there.
+and $v \cdot f'(x)$ is what both directions need. The first row is a gate, which either lets a value and its gradient
+through or stops both: the forward pass hands its mask on to the derivative. Two points of care. NaN fails every
+comparison, so the gate asks the other way round, *unless* ``x <= 0``, and NaN passes. $e^x$ must not overflow where it
+is not used: the branch not taken would give $0 \cdot \infty$ = NaN, so its argument is 0 there.
 
 PReLU has a second input, the slope $w$: with $y = w x$ on the negative side, $\partial y / \partial w = x$ there,
 summed over all elements that share the slope.
@@ -25,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.core import ElementwiseRule, Rule, indicator, masked_fill, message, require_floating, save
+from conceptlab.core import ElementwiseRule, Rule, indicator, keep, mask, message, require_floating, save
 
 # Klambauer et al., 2017, equation 14
 _ALPHA = 1.6732632423543772848170429916717
@@ -37,7 +34,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
         raise NotImplementedError(
             message("relu", expected="numbers", received="a boolean tensor", remedy="Convert it, with input.float().")
         )
-    output = _ReLU.call(input)
+    output = _Gate.call(input, 0, 0, None)[0]
     return input.copy_(output) if inplace else output
 
 
@@ -64,18 +61,18 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
                 remedy="Convert the input to a signed type.",
             )
         )
-    output = _Hardtanh.call(input, _as(input, min_val), _as(input, max_val))
+    output = _Gate.call(input, _as(input, min_val), _as(input, min_val), _as(input, max_val))[0]
     return input.copy_(output) if inplace else output
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
-    # in place the input is overwritten, and with it the condition: the rule gets a copy
-    output = _Threshold.call(input.clone() if inplace else input, _as(input, threshold), _as(input, value))
+    output = _Gate.call(input, _as(input, threshold), _as(input, value), None)[0]
     return input.copy_(output) if inplace else output
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     require_floating("leaky_relu", input)
+    # in place the input is overwritten, and with it the condition: the rule gets a copy
     output = _LeakyReLU.call(input.clone() if inplace else input, negative_slope)
     return input.copy_(output) if inplace else output
 
@@ -96,40 +93,34 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return input.copy_(output) if inplace else output
 
 
-class _ReLU(ElementwiseRule):
-    saves = "output"
+class _Gate(Rule):
+    """x between two limits, ``low_value`` up to ``low`` and ``high`` from there on: it lets through, or it does not."""
 
     @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        return masked_fill(x, indicator(x, "<=", 0), 0)
+    def forward(x: Tensor, low: float, low_value: float, high: float | None) -> tuple[Tensor, Tensor]:
+        passes = mask(x, "<=", low, unless=True)
+        y = keep(x, passes)
+        if low_value != 0:
+            y += keep(torch.full_like(x, low_value), ~passes)
+        if high is not None:
+            below = mask(x, ">=", high, unless=True)
+            y = keep(y, below).add_(keep(torch.full_like(x, high), ~below))
+            passes &= below
+        return y, passes
 
     @staticmethod
-    def times_slope(v: Tensor, y: Tensor) -> Tensor:
-        return masked_fill(v, indicator(y, "<=", 0), 0)
-
-
-class _Hardtanh(ElementwiseRule):
-    saves = "output"
+    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+        save(ctx, output[1])
 
     @staticmethod
-    def forward(x: Tensor, min_val: float, max_val: float) -> Tensor:
-        limited = masked_fill(x, indicator(x, "<=", min_val), min_val)
-        return masked_fill(limited, indicator(x, ">=", max_val), max_val)
+    def backward(ctx: Any, grad_output: Tensor, _: None) -> tuple[Tensor, None, None, None]:
+        (passes,) = ctx.saved_tensors
+        return keep(grad_output, passes), None, None, None
 
     @staticmethod
-    def times_slope(v: Tensor, y: Tensor, min_val: float, max_val: float) -> Tensor:
-        inside = masked_fill(v, indicator(y, "<=", min_val), 0)
-        return masked_fill(inside, indicator(y, ">=", max_val), 0)
-
-
-class _Threshold(ElementwiseRule):
-    @staticmethod
-    def forward(x: Tensor, threshold: float, value: float) -> Tensor:
-        return masked_fill(x, indicator(x, "<=", threshold), value)
-
-    @staticmethod
-    def times_slope(v: Tensor, x: Tensor, threshold: float, value: float) -> Tensor:
-        return masked_fill(v, indicator(x, "<=", threshold), 0)
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> tuple[Tensor, None]:
+        (passes,) = ctx.saved_tensors
+        return keep(tangent, passes), None
 
 
 class _LeakyReLU(ElementwiseRule):
@@ -147,15 +138,15 @@ class _ELU(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor, alpha: float, scale: float) -> Tensor:
-        positive = indicator(x, ">", 0)
-        bent = torch.expm1(masked_fill(x, positive, 0)).mul_(alpha * scale)  # 0 on the positive side
-        return bent.add_(masked_fill(x, 1 - positive, 0), alpha=scale)
+        negative = mask(x, "<=", 0)
+        bent = torch.expm1(keep(x, negative)).mul_(alpha * scale)  # 0 on the positive side
+        return bent.add_(keep(x, ~negative), alpha=scale)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, alpha: float, scale: float) -> Tensor:
-        positive = indicator(x, ">", 0)
-        bent = torch.exp(masked_fill(x, positive, 0)) * (alpha * scale)
-        return v * masked_fill(bent, positive, scale)
+        negative = mask(x, "<=", 0)
+        bent = torch.exp(keep(x, negative)) * (alpha * scale)
+        return v * (keep(bent, negative) + keep(torch.full_like(bent, scale), ~negative))
 
 
 class _PReLU(Rule):
@@ -172,20 +163,20 @@ class _PReLU(Rule):
         x, weight = ctx.saved_tensors
         needs_x, needs_weight = ctx.needs_input_grad
         grad_x = grad_output * _slope(x, weight) if needs_x else None
-        negative = masked_fill(x, indicator(x, ">", 0), 0)
+        negative = keep(x, mask(x, ">", 0, unless=True))
         grad_weight = (grad_output * negative).sum_to_size(weight.shape) if needs_weight else None
         return grad_x, grad_weight
 
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor, weight_tangent: Tensor) -> Tensor:
         x, weight = ctx.saved_tensors
-        return x_tangent * _slope(x, weight) + masked_fill(x, indicator(x, ">", 0), 0) * weight_tangent
+        return x_tangent * _slope(x, weight) + keep(x, mask(x, ">", 0, unless=True)) * weight_tangent
 
 
 def _slope(x: Tensor, negative_slope: float | Tensor) -> Tensor:
     """1 where x > 0, else the negative slope: each is exact, since the other is multiplied by 0."""
     positive = indicator(x, ">", 0)
-    return (1 - positive) * negative_slope + positive
+    return (1 - positive).mul(negative_slope).add_(positive)
 
 
 def _as(input: Tensor, number: float) -> float:

@@ -1,0 +1,62 @@
+# Everything runs in a virtual environment of its own, .venv, which each target makes if it is not there.
+VENV   := .venv
+PYTHON := python3
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+WORKERS := 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo quick check test test-oldest test-gpu bench docs clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY)  ## make the virtual environment, with uv if it is there, else with venv and pip
+
+$(READY): pyproject.toml
+	@echo "Setting up $(VENV): downloads PyTorch the first time, which takes some minutes."
+	@if command -v uv >/dev/null; then \
+		uv venv --quiet --allow-existing $(VENV) && uv pip install --quiet --python $(BIN)/python --editable . --group dev; \
+	else \
+		$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --upgrade "pip>=25.1" && \
+		$(BIN)/python -m pip install --quiet --editable . --group dev; \
+	fi
+	@touch $(READY)
+
+demo: $(READY)  ## compare built-in and handmade parts on real digits, and say where the report is
+	$(BIN)/conceptlab compare experiment=digits_cnn
+
+quick: $(READY)  ## the tests of the inner loop, in two minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not gpu"
+
+check: $(READY)  ## format, lint, types, and the rules of the architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+test: $(READY)  ## all tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not gpu"
+
+test-oldest:  ## all tests with the oldest versions that pyproject.toml claims
+	$(MAKE) test VENV=.venv-oldest READY=.venv-oldest/.oldest
+
+.venv-oldest/.oldest: pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-oldest/bin/python -m pip install --quiet --editable . --group dev --constraint oldest.txt
+	@touch $@
+
+test-gpu: $(READY)  ## what is only simulated elsewhere, on CUDA
+	$(BIN)/python -m pytest -q -m gpu
+
+bench: $(READY)  ## measure every part against torch's own; ARGS="conv2d --threads 2"
+	$(BIN)/conceptlab bench $(ARGS)
+
+docs: $(READY)  ## write again what is generated: the stubs and the table of parts
+	$(BIN)/python -m conceptlab.stubs
+	$(BIN)/python -m conceptlab.catalog
+
+clean:  ## remove what was made here: environments, caches, runs
+	rm -rf .venv .venv-oldest build dist outputs multirun runs htmlcov .coverage .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,80 @@
+"""Calls of the initializers: every argument, shapes with and without fans, all floating dtypes, empty tensors.
+
+They write random numbers into leaves that require a gradient, so that none of the checks of ordinary functions applies
+(there is nothing to differentiate, to map or to scale); `tests/concepts/test_initialization.py` has their own.
+"""
+
+from collections.abc import Iterator
+
+import torch
+
+from conceptlab.core.samples import Case, Sample
+
+_WEIGHTS = {
+    "linear": lambda: torch.empty(6, 5),
+    "convolution": lambda: torch.empty(8, 4, 3, 5),
+    "channels-last": lambda: torch.empty(8, 4, 3, 3).to(memory_format=torch.channels_last),
+    "transposed": lambda: torch.empty(5, 6).t(),
+    "every-other": lambda: torch.empty(12, 5)[::2],
+    "parameter": lambda: torch.nn.Parameter(torch.empty(7, 3, 2)),
+    "float64": lambda: torch.empty(6, 5, dtype=torch.float64),
+    "bfloat16": lambda: torch.empty(40, 25, dtype=torch.bfloat16),
+    "float16": lambda: torch.empty(40, 25, dtype=torch.float16),
+    "blocked": lambda: torch.empty(64, 33),
+    "empty": lambda: torch.empty(4, 0),
+    "vector": lambda: torch.empty(20),
+    "scalar": lambda: torch.empty(()),
+    "integers": lambda: torch.zeros(3, 4, dtype=torch.int64),
+}
+_MODES = [{"mode": mode, "nonlinearity": f} for mode in ("fan_in", "FAN_OUT") for f in ("relu", "tanh", "linear")]
+_KAIMING = [{}, {"a": 5**0.5}, {"a": 1, "mode": "fan_out"}, *_MODES, {"mode": "fan_on"}, {"nonlinearity": "gelu"}]
+_XAVIER = [{}, {"gain": 5 / 3}, {"gain": 0.0}]
+_ARGUMENTS = {
+    "uniform_": [{}, {"a": -3.0, "b": 2.5}, {"a": 1.0, "b": 1.0}, {"a": 1.0, "b": 0.0}],
+    "normal_": [{}, {"mean": 2.0, "std": 0.1}, {"std": 0.0}, {"std": -1.0}],
+    "trunc_normal_": [
+        {},
+        {"a": 0.0, "b": 0.7},  # 0.26 of the bell, and 0.32: the two sides of the change of method
+        {"a": 0.0, "b": 0.9},
+        {"mean": 0.5, "std": 0.02, "a": -0.04, "b": 0.54},
+        {"a": 0.1, "b": 0.3},
+        {"mean": -1.0, "std": 0.5, "a": 0.0, "b": 2.0},
+        {"mean": 9.0, "a": 5.0, "b": 8.0},
+        {"mean": 9.0, "a": 0.0, "b": 6.0},
+        {"mean": -9.0, "a": -6.5, "b": 0.0},
+        {"std": 0.0},
+    ],
+    "constant_": [{"val": 0.3}, {"val": -2}, {"val": float("nan")}],
+    "zeros_": [{}],
+    "ones_": [{}],
+    "xavier_uniform_": _XAVIER,
+    "xavier_normal_": _XAVIER,
+    "kaiming_uniform_": _KAIMING,
+    "kaiming_normal_": _KAIMING,
+}
+_GAINS = ["linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
+_GAINS += ["sigmoid", "tanh", "relu", "selu", "leaky_relu", "gelu"]
+
+
+def fillings(part_name: str) -> Iterator[Sample]:
+    """Calls of a function that fills a tensor, valid ones and others; the argument makes the tensor."""
+    for kind, make in _WEIGHTS.items():
+        for number, arguments in enumerate(_ARGUMENTS[part_name]):
+            yield Sample(f"{kind}-{number}", (make,), arguments)
+
+
+def gains() -> Iterator[Sample]:
+    """Calls of ``calculate_gain``, valid ones and others."""
+    yield from (Sample(name, (name,)) for name in _GAINS)
+    yield from (Sample(f"leaky_relu-{slope}", ("leaky_relu", slope)) for slope in (0.2, 1, 0, True, "steep"))
+
+
+_DRAWS = ("uniform_", "normal_", "trunc_normal_")
+_SCHEMES = ("xavier_uniform_", "xavier_normal_", "kaiming_uniform_", "kaiming_normal_")
+
+BENCH = (
+    *(Case(name, "ResNet-18", lambda: (torch.empty(512, 256, 3, 3),)) for name in (*_DRAWS, *_SCHEMES)),
+    *(Case(name, "ResNet-18", lambda: (torch.empty(512, 256, 3, 3),)) for name in ("zeros_", "ones_")),
+    Case("constant_", "ResNet-18", lambda: (torch.empty(512, 256, 3, 3), 0.5)),
+    Case("calculate_gain", "ResNet-18", lambda: ("relu",)),
+)
