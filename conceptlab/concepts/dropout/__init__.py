@@ -17,10 +17,10 @@ $$ y = a\, (m\, x + (1 - m)\, \alpha') + b, \qquad
 | $x$ | ``input`` | any shape for ``dropout`` and ``alpha_dropout`` |
 | $p$ | ``p`` | the probability of being dropped, 0 to 1 |
 
-The kinds with a number or with ``feature`` drop whole channels: $m$ is drawn once for each channel of each member of the
-batch, since neighbours in a feature map tell the same. Their inputs: ``dropout1d`` ([B,] C, T), ``dropout2d`` (B, C, H,
-W), ``dropout3d`` ([B,] C, D, H, W), ``feature_alpha_dropout`` (B, C, \*). The result has the shape of the input;
-``inplace=True`` writes it there.
+The kinds with a number or with ``feature`` drop whole channels: $m$ is drawn once for each channel of each member of
+the batch, since neighbours in a feature map tell the same. Their inputs: ``dropout1d`` ([B,] C, T), ``dropout2d``
+(B, C, H, W), ``dropout3d`` ([B,] C, D, H, W), ``feature_alpha_dropout`` (B, C, \*). The result has the shape of the
+input; ``inplace=True`` writes it there.
 
 ``training=False`` and ``p=0`` return the input itself. On a CPU the draws are torch's: one seed, one mask, in every
 tier, as long as the memory format is the same, whose order the draws follow. In half precision too.

@@ -22,7 +22,9 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    if input.dim() != 4:
+    if input.dim() == 3:
+        warnings.warn("dropout2d: Received a 3D input to dropout2d, and takes it as (B, C, T).", stacklevel=3)
+    elif input.dim() != 4:
         warnings.warn(f"dropout2d: Received a {input.dim()}-D input to dropout2d, not (B, C, H, W).", stacklevel=3)
     return _dropped_to_zero(input, _channels(input), p, training, inplace)
 
@@ -77,4 +79,6 @@ def _mask(input: Tensor, shape: Sequence[int], p: float) -> Tensor:
 
 def _channels(input: Tensor) -> list[int]:
     """A mask for each channel of each member of the batch."""
+    if input.dim() < 2:
+        raise RuntimeError(f"Feature dropout requires at least 2 dimensions in the input, not {input.dim()}.")
     return [*input.shape[:2], *(1 for _ in input.shape[2:])]
