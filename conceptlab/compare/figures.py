@@ -1,0 +1,105 @@
+"""The report's curves, as SVG to stand inside the page, in the page's own colours and type."""
+
+import io
+import re
+from collections.abc import Callable, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = 6
+"""The page defines this many colours for variants, ``--variant-0`` and so on."""
+
+POINTS = 600
+"""Longer series are drawn by this many bins."""
+
+# Matplotlib draws in stand-in colours, which become the page's variables: the page chooses light or dark.
+_INK, _GRID, _YARDSTICK = "#010203", "#010204", "#010205"
+_VARIANTS = [f"#0103{index:02x}" for index in range(COLOURS)]
+_VARIABLES = {_INK: "--muted", _GRID: "--line", _YARDSTICK: "--yardstick"} | {
+    colour: f"--variant-{index}" for index, colour in enumerate(_VARIANTS)
+}
+
+Line = tuple[int, np.ndarray, np.ndarray]
+"""The number of a variant, steps, values."""
+
+
+def curves(lines: Sequence[Line], title: str) -> str:
+    """Curves over the steps, the reference (variant 0) broad and beneath the others, so that both show."""
+    figure, axes = _panel()
+    for variant, steps, values in lines:
+        x, y = _binned(steps, values, np.nanmean)
+        width, alpha = (6.0, 0.35) if variant == 0 else (1.3, 1.0)
+        axes.plot(x, y, color=_colour(variant), linewidth=width, alpha=alpha, zorder=3 if variant == 0 else 4)
+    finite = np.concatenate([values[np.isfinite(values)] for _, _, values in lines])
+    if finite.size and finite.min() > 0 and finite.max() > 30 * finite.min():
+        axes.set_yscale("log")
+    axes.set_xlabel("step")
+    return _svg(figure, title)
+
+
+def growth(lines: Sequence[Line], yardsticks: Sequence[tuple[np.ndarray, np.ndarray]], eps: float, title: str) -> str:
+    """Relative differences over the steps on a log axis; the lowest mark is "equal", to the last bit."""
+    figure, axes = _panel()
+    floor = eps / 100
+    for steps, values in yardsticks:
+        x, y = _binned(steps, values, np.max)
+        axes.plot(x, np.clip(y, floor, 2), color=_YARDSTICK, linewidth=2.5, alpha=0.75, zorder=2)
+    for variant, steps, values in lines:
+        x, y = _binned(steps, values, np.max)
+        axes.plot(x, np.clip(y, floor, 2), color=_colour(variant), linewidth=1.1, zorder=3)
+    axes.set_yscale("log")
+    axes.set_ylim(floor / 1.6, 3)
+    axes.axhline(eps, color=_INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+    axes.text(
+        0.995, eps * 1.25, "one rounding", color=_INK, ha="right", transform=axes.get_yaxis_transform(), fontsize=9
+    )
+    exponents = range(0, int(np.log10(floor)), -2)
+    axes.set_yticks([*(10.0**exponent for exponent in exponents), floor])
+    axes.set_yticklabels([*("1" if e == 0 else f"1e{e}" for e in exponents), "equal"])
+    axes.minorticks_off()
+    axes.set_xlabel("step")
+    return _svg(figure, title)
+
+
+def _panel() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(6.2, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(visible=True, color=_GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=_INK, which="both", length=0, labelsize=10)
+    axes.xaxis.label.set_color(_INK)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(_GRID)
+    return figure, axes
+
+
+def _colour(variant: int) -> str:
+    return _VARIANTS[variant % COLOURS]
+
+
+def _binned(steps: np.ndarray, values: np.ndarray, by: Callable) -> tuple[np.ndarray, np.ndarray]:
+    if len(steps) <= POINTS:
+        return steps, values
+    bins = np.array_split(np.arange(len(steps)), POINTS)
+    return np.array([steps[b].mean() for b in bins]), np.array([by(values[b]) for b in bins])
+
+
+def _svg(figure: Figure, title: str) -> str:
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):
+        figure.savefig(buffer, format="svg", transparent=True)
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    # inside a page the names of XML are implied, identifiers have to be the page's only ones, and type is inherited
+    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
+    svg = re.sub(r'(<svg) width="[^"]*" height="[^"]*"', rf'\1 role="img" aria-label="{title}"', svg, count=1)
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, f"var({variable})")
+    return svg
