@@ -14,8 +14,9 @@ import torch
 Policy = Literal["lower", "float32", "widest"]
 """``lower``: to autocast's dtype; ``float32``: up to float32; ``widest``: to the widest dtype among the inputs."""
 
-Autocast = Policy | Mapping[str, Policy] | None
-"""One policy for all devices, one for each device type, or None: the inputs stay as they are."""
+Autocast = Policy | Mapping[str, Policy] | Callable[..., "Policy | Mapping[str, Policy] | None"] | None
+"""One policy for all devices, one for each device type, or None: the inputs stay as they are. Where it depends on the
+call, a function from the call's arguments to one of these."""
 
 
 def outside_autocast(function: Callable, autocast: Autocast) -> Callable:
@@ -26,7 +27,8 @@ def outside_autocast(function: Callable, autocast: Autocast) -> Callable:
         device = _device_type(args, kwargs)
         if device is None or not torch.is_autocast_enabled(device):
             return function(*args, **kwargs)
-        policy = autocast.get(device) if isinstance(autocast, Mapping) else autocast
+        chosen = autocast(*args, **kwargs) if callable(autocast) else autocast
+        policy = chosen.get(device) if isinstance(chosen, Mapping) else chosen
         dtype = _target_dtype(policy, device, args, kwargs)
         with torch.autocast(device, enabled=False):
             return function(*(_cast(a, dtype) for a in args), **{k: _cast(v, dtype) for k, v in kwargs.items()})

@@ -25,8 +25,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     known = sorted(known)
     by_lower = {candidate.lower(): candidate for candidate in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    return f"Did you mean '{by_lower[near[0]]}'?" if near else f"Known: {', '.join(known)}."
+    near = difflib.get_close_matches(name, known, n=1)
+    near = near or [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=1)]
+    return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
 
 
 def require_floating(where: str, input: Tensor) -> None:

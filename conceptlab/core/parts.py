@@ -76,6 +76,10 @@ class Parts:
     def __repr__(self) -> str:
         return f"Parts({self.setting!r})"
 
+    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
+        # whoever loads it asks the registry again: what a tier provides cannot be found by its name
+        return Parts, (self.setting,)
+
     def __getitem__(self, part: str) -> Choice | None:
         """The choice for a part, or None where the setting does not speak of it."""
         return self._choices.get(part)

@@ -16,6 +16,7 @@ class Sample:
         kwargs: keyword arguments of the same.
         init_args: a class's constructor arguments.
         init_kwargs: keyword arguments of the same.
+        smooth: whether a second derivative means anything here: not at a kink, a tie, or an infinite value.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Sample:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     init_args: tuple = ()
     init_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    smooth: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,24 @@
 """Exchanging parts: in objects that exist (`swap`), in functions that are called (`use`), and what ran (`audit`)."""
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from conceptlab.swapping.functions import use
 from conceptlab.swapping.objects import swap
-from conceptlab.swapping.report import SwapReport
+from conceptlab.swapping.report import Skipped, Swapped, SwapReport
 
-__all__ = ["SwapParts", "SwapReport", "audit", "swap", "use"]
+if TYPE_CHECKING:
+    from conceptlab.swapping.audit import audit
+    from conceptlab.swapping.callback import SwapParts
+
+__all__ = ["Skipped", "SwapParts", "SwapReport", "Swapped", "audit", "swap", "use"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "SwapParts":  # imports lightning
-        from conceptlab.swapping.callback import SwapParts
-
-        return SwapParts
+    if name == "SwapParts":  # imports lightning, which takes seconds
+        return importlib.import_module("conceptlab.swapping.callback").SwapParts
     if name == "audit":
-        import importlib
-
+        # kept, since the module of that name would take its place
         globals()["audit"] = found = importlib.import_module("conceptlab.swapping.audit").audit
         return found
     raise AttributeError(f"module 'conceptlab.swapping' has no attribute {name!r}")

@@ -66,7 +66,7 @@ def run(
 
 def step_away(value: Any) -> Any:
     """A tensor one step away from the leaf, as in a network: an in-place function may write to it."""
-    return value.view_as(value) if isinstance(value, Tensor) and value.requires_grad else value
+    return value.clone() if isinstance(value, Tensor) and value.requires_grad else value
 
 
 def upstream(outputs: Sequence[Tensor], seed: int = SEED) -> list[Tensor]:

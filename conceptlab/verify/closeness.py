@@ -12,8 +12,8 @@ BOUND = 1e-9
 """In float64: the largest difference, as a share of the largest magnitude in the tensor."""
 
 NOISE = 1e-14
-"""In float64, for an upstream gradient of size 1: what rounding leaves of a gradient whose terms cancel, as every norm's
-do for a constant upstream gradient. Such a gradient has no digit that could be compared."""
+"""In float64, for an upstream gradient of size 1: what rounding leaves of a gradient whose terms cancel, as those of
+every norm do for a constant upstream gradient. Such a gradient has no digit that could be compared."""
 
 
 class Mismatch(AssertionError):  # noqa: N818  (what went wrong, as in NotImplemented)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.common_modules import module_db
+from torch.testing._internal.common_optimizers import _get_optim_inputs_including_global_cliquey_kwargs, optim_db
 
 from conceptlab.core import Part, registry
 from conceptlab.core.samples import Sample
@@ -75,6 +76,28 @@ def class_error_samples(part: Part, dtype: torch.dtype, device: str = "cpu") -> 
             in_constructor = "CONSTRUCTION" in error.error_on.name
             sample = Sample(f"error-{number}", *args, tuple(init.args), init.kwargs)
             yield sample, error.error_type, in_constructor
+
+
+def optimizer_samples(part: Part, device: str = "cpu") -> Iterator[Sample]:
+    """An optimizer's settings from ``optim_db``, each with and without ``foreach``, ``fused`` and ``differentiable``."""
+    for info in optim_db:
+        if info.optim_cls is part.torch:
+            for setting in _get_optim_inputs_including_global_cliquey_kwargs(device, torch.float64, info):
+                yield Sample(setting.desc.replace(" & ", "-").replace(" ", "_"), init_kwargs=setting.kwargs)
+
+
+def optimizer_error_samples(part: Part, device: str = "cpu") -> Iterator[tuple[Sample, type[Exception], str]]:
+    """Constructions of an optimizer that torch refuses or warns about, each with type and pattern of the exception."""
+    for info in optim_db:
+        if info.optim_cls is part.torch:
+            for error in info.optim_error_inputs_func(device=device, dtype=torch.float64):
+                setting = error.optimizer_error_input
+                name = setting.desc.replace(" ", "_")
+                yield (
+                    Sample(name, init_args=(setting.params,), init_kwargs=setting.kwargs),
+                    error.error_type,
+                    error.error_regex,
+                )
 
 
 def supports_forward_mode(part: Part) -> bool:

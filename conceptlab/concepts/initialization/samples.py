@@ -34,6 +34,8 @@ _ARGUMENTS = {
     "normal_": [{}, {"mean": 2.0, "std": 0.1}, {"std": 0.0}, {"std": -1.0}],
     "trunc_normal_": [
         {},
+        {"a": 0.0, "b": 0.7},  # 0.26 of the bell, and 0.32: the two sides of the change of method
+        {"a": 0.0, "b": 0.9},
         {"mean": 0.5, "std": 0.02, "a": -0.04, "b": 0.54},
         {"a": 0.1, "b": 0.3},
         {"mean": -1.0, "std": 0.5, "a": 0.0, "b": 2.0},

@@ -138,13 +138,13 @@ class _ELU(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor, alpha: float, scale: float) -> Tensor:
-        negative = mask(x, ">", 0, unless=True)
+        negative = mask(x, "<=", 0)
         bent = torch.expm1(keep(x, negative)).mul_(alpha * scale)  # 0 on the positive side
         return bent.add_(keep(x, ~negative), alpha=scale)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, alpha: float, scale: float) -> Tensor:
-        negative = mask(x, ">", 0, unless=True)
+        negative = mask(x, "<=", 0)
         bent = torch.exp(keep(x, negative)) * (alpha * scale)
         return v * (keep(bent, negative) + keep(torch.full_like(bent, scale), ~negative))
 

@@ -40,8 +40,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
-    negative = input.masked_fill(input > 0, 0)  # exp of a large input would overflow, in the branch that is not taken
-    return _result(input, torch.where(input > 0, input, alpha * (torch.exp(negative) - 1)), inplace)
+    negative = torch.where(input <= 0, input, 0)  # exp of a large input would overflow, in the branch that is not taken
+    return _result(input, torch.where(input <= 0, alpha * (torch.exp(negative) - 1), input), inplace)
 
 
 def selu(input: Tensor, inplace: bool = False) -> Tensor:

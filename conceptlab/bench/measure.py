@@ -1,0 +1,159 @@
+"""Measuring cases: the gate, then time and memory of a tier as multiples of torch's own."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from conceptlab.bench.contest import Contestant, contestant
+from conceptlab.bench.memory import peak_bytes, saved_bytes
+from conceptlab.bench.stopwatch import interleaved
+from conceptlab.core import Part, message, registry
+from conceptlab.core.samples import Case
+from conceptlab.verify import class_checks, function_checks
+from conceptlab.verify.closeness import Mismatch, check_same
+
+
+@dataclass(frozen=True)
+class Row:
+    """A tier's figures on one case. The ratios are to torch's own: below 1 is better.
+
+    Attributes:
+        part: the part's name.
+        network: whose shapes these are.
+        shapes: the shapes of the inputs.
+        forward: ratio of the times of a forward pass.
+        both: ratio of the times of forward and backward; None where there is nothing to differentiate.
+        seconds: the tier's time, with backward where there is one.
+        builtin_seconds: torch's.
+        memory: ratio of the peaks of memory.
+        saved: ratio of what is kept for backward; None where torch keeps nothing.
+        compiled: ratio of the times when both are compiled; None where that was not measured.
+    """
+
+    part: str
+    network: str
+    shapes: str
+    forward: float
+    both: float | None
+    seconds: float
+    builtin_seconds: float
+    memory: float | None
+    saved: float | None
+    compiled: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        """The one that counts: with backward where there is one."""
+        return self.forward if self.both is None else self.both
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def cases(names: Iterable[str]) -> list[tuple[Part, Case]]:
+    """The cases of the parts and concepts of these names; of all, if there is none.
+
+    Raises:
+        ValueError: there is no part or concept of that name.
+    """
+    wanted = list(names)
+    known = {*registry.parts, *registry.concepts}
+    for name in wanted:
+        if name not in known:
+            from conceptlab.core import did_you_mean
+
+            raise ValueError(
+                message(
+                    "bench",
+                    expected="names of parts or concepts",
+                    received=repr(name),
+                    remedy=did_you_mean(name, known),
+                )
+            )
+    found = []
+    for concept in registry.concepts:
+        own = registry.samples(concept)
+        for case in getattr(own, "BENCH", ()):
+            if not wanted or case.part in wanted or concept in wanted:
+                found.append((registry.parts[case.part], case))
+    return found
+
+
+def fails(part: Part, tier: str) -> str | None:
+    """The gate: what a tier gets wrong, in a few words; None where it may be measured."""
+    try:
+        if not part.is_class:
+            function_checks.values(part, part.tiers[tier])
+            function_checks.first_derivatives(part, part.tiers[tier])
+        elif part.home == "torch.nn":
+            class_checks.behaviour(part, tier)
+    except Mismatch as error:
+        return str(error)
+    return None
+
+
+def measure(part: Part, tier: str, case: Case, *, device: str = "cpu", compiled: bool = False) -> Row:
+    """Time and memory of one case.
+
+    Raises:
+        Mismatch: the tier's result is not torch's, to the precision of float32.
+    """
+    ours, theirs = (contestant(part, t, case, device=device) for t in (tier, "builtin"))
+    if part.home != "torch.optim":
+        check_same(ours.forward(), theirs.forward(), f"{part.name}, {case.network}", bound=1e-3, strides=False)
+    forward = interleaved([ours.forward, theirs.forward], device=device)
+    both = _both(ours, theirs, device)
+    memory = [peak_bytes(c.backward or c.forward, device) for c in (ours, theirs)]
+    saved = [saved_bytes(c.forward) for c in (ours, theirs)]
+    return Row(
+        part=part.name,
+        network=case.network,
+        shapes=_shapes(case),
+        forward=forward[0] / forward[1],
+        both=both[0] / both[1] if both else None,
+        seconds=(both or forward)[0],
+        builtin_seconds=(both or forward)[1],
+        memory=memory[0] / memory[1] if memory[1] else None,
+        saved=saved[0] / saved[1] if saved[1] else None,
+        compiled=_compiled(part, tier, case, device) if compiled else None,
+    )
+
+
+def _both(ours: Contestant, theirs: Contestant, device: str) -> list[float] | None:
+    if ours.backward is None or theirs.backward is None:
+        return None
+    return interleaved([ours.backward, theirs.backward], device=device)
+
+
+def _compiled(part: Part, tier: str, case: Case, device: str) -> float | None:
+    if part.home not in ("torch.nn", "torch.nn.functional"):
+        return None
+    torch.compiler.reset()
+    ours, theirs = (contestant(part, t, case, device=device, compiled=True) for t in (tier, "builtin"))
+    times = _both(ours, theirs, device) or interleaved([ours.forward, theirs.forward], device=device)
+    return times[0] / times[1]
+
+
+def _shapes(case: Case) -> str:
+    tensors = [value for value in case.inputs() if isinstance(value, torch.Tensor)]
+    shown = " ".join("×".join(map(str, t.shape)) or "scalar" for t in tensors[:3])
+    return shown + (f" and {len(tensors) - 3} more" if len(tensors) > 3 else "")
+
+
+def geometric_mean(ratios: Iterable[float]) -> float:
+    """The mean that suits ratios: of 2 and ½ it is 1."""
+    logs = [math.log(ratio) for ratio in ratios]
+    return math.exp(sum(logs) / len(logs)) if logs else math.nan
+
+
+def by_part(rows: Iterable[Row]) -> Iterator[tuple[str, float]]:
+    """The geometric mean of each part over its cases."""
+    groups: dict[str, list[float]] = {}
+    for row in rows:
+        groups.setdefault(row.part, []).append(row.ratio)
+    for part, ratios in groups.items():
+        yield part, geometric_mean(ratios)

@@ -1,0 +1,63 @@
+"""What a call needs of memory: the most at one time, and what it keeps for its backward pass."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten
+
+
+def peak_bytes(call: Callable[[], object], device: str = "cpu") -> int:
+    """The largest amount of memory that ``call`` has allocated and not yet freed."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        return torch.cuda.max_memory_allocated() - before
+    with _Meter() as meter:
+        call()
+    return meter.peak
+
+
+class _Meter(TorchDispatchMode):
+    """Adds up the storages that live between operations. What one operation uses for itself does not show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.live: dict[StorageWeakRef, int] = {}
+        self.peak = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        before = {_key(t) for t in tree_flatten((args, kwargs))[0] if isinstance(t, Tensor)}
+        result = func(*args, **(kwargs or {}))
+        self.live = {key: size for key, size in self.live.items() if not key.expired()}
+        for tensor in tree_flatten(result)[0]:
+            if isinstance(tensor, Tensor) and _key(tensor) not in before:
+                self.live[_key(tensor)] = tensor.untyped_storage().nbytes()
+        self.peak = max(self.peak, sum(self.live.values()))
+        return result
+
+
+def _key(tensor: Tensor) -> StorageWeakRef:
+    return StorageWeakRef(tensor.untyped_storage())
+
+
+def saved_bytes(forward: Callable[[], object]) -> int:
+    """The size of all that ``forward`` keeps for its backward pass, each storage counted once."""
+    storages: dict[int, int] = {}
+    kept = []
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        storages[storage.data_ptr()] = storage.nbytes()
+        kept.append(tensor)  # so that no other tensor takes its address
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        result = forward()
+    del result
+    return sum(storages.values())

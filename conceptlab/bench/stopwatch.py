@@ -1,0 +1,46 @@
+"""Timing that a busy machine does not spoil: the clock of the thread, and the rivals taking turns."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+
+import torch
+
+ROUNDS = 11
+SHORTEST = 0.002
+"""Seconds that one reading lasts at least, by repeating a short call: the clock's grain has to be far below."""
+
+
+def interleaved(calls: Sequence[Callable[[], object]], *, rounds: int = ROUNDS, device: str = "cpu") -> list[float]:
+    """The median duration of each call in seconds, measured in turns: A B A B …
+
+    On a CPU the durations are this thread's own time, which other processes cannot lengthen; with more than one thread
+    it is the process's. On CUDA they are measured by events.
+    """
+    read = _cuda if device == "cuda" else _cpu
+    repeats = [max(1, round(SHORTEST / max(read(call, 1), 1e-7))) for call in calls]  # this warms up, too
+    readings: list[list[float]] = [[] for _ in calls]
+    for _ in range(rounds):
+        for call, repeat, row in zip(calls, repeats, readings, strict=True):
+            row.append(read(call, repeat))
+    return [statistics.median(row) for row in readings]
+
+
+def _cpu(call: Callable[[], object], repeat: int) -> float:
+    # the time of the thread alone would hide what the other threads do
+    clock = time.thread_time if torch.get_num_threads() == 1 else time.process_time
+    start = clock()
+    for _ in range(repeat):
+        call()
+    return (clock() - start) / repeat
+
+
+def _cuda(call: Callable[[], object], repeat: int) -> float:
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    start.record()
+    for _ in range(repeat):
+        call()
+    end.record()
+    torch.cuda.synchronize()
+    return start.elapsed_time(end) / 1000 / repeat

@@ -1,0 +1,76 @@
+"""Where the windows lie."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Geometry(NamedTuple):
+    """How the windows lie on the input: one number an axis, and the number of groups."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+    @property
+    def flat(self) -> tuple[int, ...]:
+        """As the scalars that a rule takes."""
+        return (self.groups, *self.stride, *self.padding, *self.dilation)
+
+    @classmethod
+    def of(cls, flat: Sequence[int]) -> "Geometry":
+        """Back from `flat`."""
+        groups, *rest = flat
+        n = len(rest) // 3
+        return cls(tuple(rest[:n]), tuple(rest[n : 2 * n]), tuple(rest[2 * n :]), groups)
+
+    def out(self, size: Sequence[int], kernel: Sequence[int]) -> list[int]:
+        """How many windows fit along each axis."""
+        axes = zip(size, kernel, self.stride, self.padding, self.dilation, strict=True)
+        return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes]
+
+    def pad(self, x: Tensor) -> Tensor:
+        """The input with zeros around, contiguous."""
+        if not any(self.padding):
+            return x.contiguous()
+        space = [n + 2 * p for n, p in zip(x.shape[2:], self.padding, strict=True)]
+        padded = x.new_zeros(*x.shape[:2], *space)
+        self.inside(padded).copy_(x)
+        return padded
+
+    def inside(self, padded: Tensor) -> Tensor:
+        """A padded tensor without its border, as a view."""
+        return padded[(..., *(slice(p, n - p) for n, p in zip(padded.shape[2:], self.padding, strict=True)))]
+
+    def windows(self, padded: Tensor, kernel: Sequence[int]) -> Tensor:
+        """All windows, (B, C, \\*out, \\*kernel), as a view: neighbours share what they overlap in."""
+        for axis, (k, s, d) in enumerate(zip(kernel, self.stride, self.dilation, strict=True)):
+            padded = padded.unfold(2 + axis, d * (k - 1) + 1, s)
+        return padded[(..., *(slice(None, None, d) for d in self.dilation))]
+
+    def taps(self, padded: Tensor, kernel: Sequence[int], out: Sequence[int]) -> Iterator[Tensor]:
+        """For each tap the elements that it meets, one a window, (..., \\*out), as a view."""
+        for place in product(*map(range, kernel)):
+            axes = zip(place, out, self.stride, self.dilation, strict=True)
+            yield padded[(..., *(slice(k * d, k * d + s * (n - 1) + 1, s) for k, n, s, d in axes))]
+
+
+def room(shape: Sequence[int], *inputs: Tensor) -> Tensor:
+    """An empty tensor for a result; channels-last if one of the inputs is, as torch has it."""
+    rank = len(shape) - 2
+    formats = {2: torch.channels_last, 3: torch.channels_last_3d}
+    # torch's volumes in float64 do not go through oneDNN, and come out contiguous
+    if rank in formats and not (rank == 3 and inputs[0].dtype is torch.float64):
+        for x in inputs:
+            if x.is_contiguous(memory_format=formats[rank]) and not x.is_contiguous():
+                return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=formats[rank])
+    return inputs[0].new_empty(shape)
+
+
+def wide(x: Tensor) -> Tensor:
+    """Half precision as float32, in which it is summed; the result is rounded once, when it is stored."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

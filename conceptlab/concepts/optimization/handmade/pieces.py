@@ -1,0 +1,77 @@
+"""Parameters of all sizes, cut and gathered into groups that fit in the cache; and what else both optimizers need.
+
+An update makes several passes over each parameter, its gradient and its state. One parameter at a time, a large one
+leaves the cache between two passes, and a small one costs more in calls than in arithmetic. So large tensors are cut
+into flat pieces, and small ones gathered, until a group has about `PIECE` elements; then every pass is one call for the
+whole group (``torch._foreach_…``).
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from conceptlab.core import message
+
+PIECE = 2**17
+"""Elements in a group: half a megabyte in float32. A few of those stay in the cache; smaller ones need more calls."""
+
+Columns = Sequence[Sequence[Tensor]]
+
+
+def groups(columns: Columns) -> Iterator[Columns]:
+    """Groups of pieces, with the same columns: parameters, gradients, and what state there is.
+
+    On another device than a CPU everything is one group: there, the number of calls is what counts.
+    """
+    if not columns[0]:
+        return
+    if not columns[0][0].is_cpu or sum(tensor.numel() for tensor in columns[0]) <= PIECE:
+        yield columns
+        return
+    group: list[list[Tensor]] = [[] for _ in columns]
+    elements = 0
+    for row in zip(*columns, strict=True):
+        size = row[0].numel()
+        if size > PIECE and all(tensor.is_contiguous() for tensor in row):
+            pieces = zip(*(tensor.view(-1).split(PIECE) for tensor in row), strict=True)
+            yield from ([[tensor] for tensor in piece] for piece in pieces)
+            continue
+        for column, tensor in zip(group, row, strict=True):
+            column.append(tensor)
+        elements += size
+        if elements >= PIECE:
+            yield group
+            group, elements = [[] for _ in columns], 0
+    if elements:
+        yield group
+
+
+def in_float32(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Half precision is widened, so that a step is rounded once; other tensors are themselves."""
+    return [t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in tensors]
+
+
+def write_back(originals: Sequence[Tensor], results: Sequence[Tensor]) -> None:
+    """Round what was computed in float32 into the tensors it came from."""
+    for original, result in zip(originals, results, strict=True):
+        if original is not result:
+            original.copy_(result)
+
+
+def scalar(x: float | Tensor) -> float | Tensor:
+    """A hyperparameter without axes: torch allows any tensor of one element."""
+    return x.reshape(()) if isinstance(x, Tensor) else x
+
+
+def refuse_scaled_gradients(where: str, grad_scale: Tensor | None, found_inf: Tensor | None) -> None:
+    """Refuse the gradients that GradScaler leaves to a fused optimizer to unscale."""
+    if grad_scale is not None or found_inf is not None:
+        raise NotImplementedError(
+            message(
+                f"{where}: Expected grad_scale and found_inf to be None",
+                expected="gradients that are unscaled already",
+                received="grad_scale or found_inf, as GradScaler gives them to an optimizer with fused=True",
+                remedy="Construct the optimizer with fused=None: GradScaler then unscales the gradients itself.",
+            )
+        )

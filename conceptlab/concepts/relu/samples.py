@@ -1,0 +1,67 @@
+"""Inputs for ReLU and its kin that PyTorch's own samples lack, and calls whose speed is measured."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from conceptlab.core.samples import Case, Sample
+
+_IN_PLACE = ("relu", "relu6", "hardtanh", "threshold", "leaky_relu", "elu", "selu")
+# torch's gradient at NaN is 0 for most elements of these, and not for the last few, which are no full vector
+_TWO_ENDS = ("relu6", "hardtanh", "ReLU6", "Hardtanh")
+_CLASSES = {"ReLU": (), "ReLU6": (), "LeakyReLU": (), "ELU": (), "SELU": (), "Hardtanh": (), "Threshold": (0.1, 20.0)}
+
+
+def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
+    """Extremes and kinks, images, and the same in place."""
+    extremes = [0.0, -0.0, math.inf, -math.inf, 1.0, -1.0, 6.0, 1e30, -1e30]
+    if part not in _TWO_ENDS:
+        extremes.append(math.nan)
+    inputs = {
+        "extremes": torch.tensor(extremes, dtype=dtype),
+        "image": torch.randn(2, 3, 5, 4, dtype=dtype),
+        "empty": torch.empty(0, 3, dtype=dtype),
+    }
+    for name, x in inputs.items():
+        x.requires_grad_()
+        smooth = name != "extremes"
+        if part == "threshold":
+            yield Sample(name, (x, 0.1, 20.0), smooth=smooth)
+            yield Sample(f"{name}-infinite", (x, 0.1, -math.inf), smooth=smooth)
+            yield Sample(f"{name}-inplace", (x, 0.1, 20.0, True), smooth=smooth)
+        elif part == "prelu":
+            yield Sample(name, (x, torch.tensor([0.3], dtype=dtype, requires_grad=True)), smooth=smooth)
+        elif part == "hardtanh":
+            yield Sample(f"{name}-half-open", (x, -1.0, math.inf), smooth=smooth)
+        if part in _CLASSES:
+            yield Sample(
+                f"{name}-inplace", (x,), init_args=_CLASSES[part], init_kwargs={"inplace": True}, smooth=smooth
+            )
+        elif part in _IN_PLACE and part != "threshold":
+            yield Sample(name, (x,), smooth=smooth)
+            yield Sample(f"{name}-inplace", (x,), {"inplace": True}, smooth=smooth)
+
+
+def _case(part: str, network: str, *shape: int, init_args: tuple = (), more: tuple[Tensor | float, ...] = ()) -> Case:
+    return Case(part, network, lambda: (torch.randn(shape), *more), init_args=init_args)
+
+
+_SHAPES = {
+    "LeNet": (64, 6, 28, 28),
+    "ResNet-18 (CIFAR)": (16, 64, 32, 32),
+    "ResNet-18 (ImageNet)": (4, 128, 28, 28),
+    "MLP": (128, 512),
+}
+
+BENCH = (
+    *(
+        _case(part, network, *shape, init_args=args)
+        for part, args in {**_CLASSES, "PReLU": ()}.items()
+        for network, shape in _SHAPES.items()
+    ),
+    *(_case(part, "ResNet-18 (CIFAR)", *_SHAPES["ResNet-18 (CIFAR)"]) for part in _IN_PLACE if part != "threshold"),
+    _case("threshold", "ResNet-18 (CIFAR)", *_SHAPES["ResNet-18 (CIFAR)"], more=(0.1, 20.0)),
+    Case("prelu", "ResNet-18 (CIFAR)", lambda: (torch.randn(_SHAPES["ResNet-18 (CIFAR)"]), torch.full((64,), 0.25))),
+)

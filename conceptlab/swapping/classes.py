@@ -1,0 +1,93 @@
+"""Which part a class is, and how an object gets another class."""
+
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+
+from conceptlab.core import Choice, Part, Tiered, registry
+from conceptlab.swapping.report import SwapReport
+
+# torch's own subclasses that are the same in all but name
+_ALIASES = {NonDynamicallyQuantizableLinear: nn.Linear}
+
+# modules whose code makes a class around that of an object, which stays what it is: parametrized, sharded, and those
+# of swap(functions=True)
+_GENERATORS = (
+    "torch.nn.utils.parametrize",
+    "torch.distributed.fsdp._fully_shard",
+    "torch.distributed._composable",
+    "conceptlab.swapping.answering",
+)
+
+
+def parts_by_class() -> dict[type, Part]:
+    """The part that each class stands for: torch's class, its aliases, and conceptlab's."""
+    known: dict[type, Part] = {}
+    for part in registry.parts.values():
+        if part.is_class:
+            known |= dict.fromkeys((part.torch, *part.tiers.values()), part)
+    return known | {alias: known[cls] for alias, cls in _ALIASES.items() if cls in known}
+
+
+def core_class(cls: type) -> type:
+    """The class itself, or the one that torch has generated ``cls`` around."""
+    while cls.__module__.startswith(_GENERATORS) and cls.__bases__ != (object,):
+        cls = cls.__bases__[-1]
+    return cls
+
+
+def based_on(cls: type, old: type, new: type) -> type:
+    """``cls`` with ``new`` in the place of ``old``: ``new`` itself, or the generated class made again around it."""
+    if cls is old:
+        return new
+    if cls.__module__.startswith(_GENERATORS) and issubclass(cls, old):
+        body = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
+        return type(cls)(cls.__name__, tuple(based_on(base, old, new) for base in cls.__bases__), body)
+    return cls
+
+
+def implementation_of(target: object) -> str:
+    """The tier that an object computes with, or its class if that is a user's own."""
+    ops = vars(target).get("ops")
+    cls = core_class(type(target))
+    if ops is not None:
+        return ops.tier
+    if cls.__module__.startswith(("torch.", "torchvision.")):
+        return "builtin"
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def is_as_chosen(target: object, cls: type, choice: Choice) -> bool:
+    """Whether ``target``, which is or will be of class ``cls``, already is what was chosen."""
+    if choice.tier == "builtin":
+        return "ops" not in vars(target)
+    return cls is choice.implementation and (choice.tier is None or vars(target)["ops"].tier == choice.tier)
+
+
+def adds_no_constructor(cls: type, torch_class: type) -> bool:
+    """Whether an object of torch's class can become one of ``cls``, its subclass, without being built."""
+    if not issubclass(cls, torch_class):
+        return False
+    own = cls.__mro__[: cls.__mro__.index(torch_class)]
+    return not any(base is not Tiered and {"__init__", "__new__", "__slots__"} & vars(base).keys() for base in own)
+
+
+def assign(target: Any, cls: type, tier: str | None, report: SwapReport) -> None:
+    """Give ``target`` the class ``cls``, and the tier if that is one of conceptlab's."""
+    old, ops = core_class(type(target)), vars(target).get("ops")
+
+    def undo() -> None:
+        # whatever was generated around the class since (parametrized, sharded) stays
+        target.__class__ = based_on(type(target), cls, old)
+        target.__dict__.pop("ops", None)
+        if ops is not None:
+            target.__dict__["ops"] = ops
+
+    report.on_undo(undo)
+    target.__class__ = based_on(type(target), old, cls)
+    if isinstance(target, Tiered):
+        # the first state of a user's subclass of one of conceptlab's classes is the default of its constructor
+        target.tier = tier or "handmade"
+    else:
+        target.__dict__.pop("ops", None)

@@ -1,0 +1,438 @@
+"""The optimizers take the steps that torch's take: every class, tier and setting."""
+
+import copy
+import io
+import pickle
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from conceptlab.core import registry
+from conceptlab.verify import torch_samples
+from conceptlab.verify.closeness import ErrorRatio, check_same
+
+PARTS = [part for part in registry.parts.values() if part.concept == "optimization"]
+TIERS = [pytest.param(p, tier, id=f"{p.name}-{tier}") for p in PARTS for tier in p.tiers if tier != "builtin"]
+EACH_PART = pytest.mark.parametrize(("part", "tier"), TIERS)
+SETTINGS = [
+    pytest.param(*case.values, sample.init_kwargs, id=f"{case.id}-{sample.name}")
+    for case in TIERS
+    for sample in torch_samples.optimizer_samples(case.values[0])
+]
+PLAIN = [case for case in SETTINGS if not {"foreach", "fused", "differentiable"} & set(case.id.split("-"))]
+HARD = {
+    "SGD": {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.1, "nesterov": True},
+    "Adam": {"lr": 0.05, "weight_decay": 0.1, "amsgrad": True},
+    "AdamW": {"lr": 0.05, "weight_decay": 0.1, "amsgrad": True},
+}
+"""For each optimizer a setting in which every term takes part."""
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    # the step count is in the default dtype, and torch computes with it
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def settings(kwargs):
+    return {k: v.to(torch.float64) if isinstance(v, torch.Tensor) else v for k, v in kwargs.items()}
+
+
+def both(part, tier, make_params, kwargs):
+    """Our optimizer and torch's, each with parameters of its own."""
+    ours = part.tiers["handmade"](make_params(), **settings(kwargs), tier=tier)
+    return ours, part.torch(make_params(), **settings(kwargs))
+
+
+def parameters(optimizer):
+    return [p for group in optimizer.param_groups for p in group["params"]]
+
+
+def give_gradients(optimizer, seed, skip=()):
+    generator = torch.Generator().manual_seed(seed)
+    for number, p in enumerate(parameters(optimizer)):
+        grad = torch.randn(p.shape, generator=generator, dtype=torch.float64)
+        if p.is_complex():
+            grad = torch.complex(grad, torch.randn(p.shape, generator=generator, dtype=torch.float64))
+        p.grad = None if number in skip else torch.empty_like(p).copy_(grad).detach()
+
+
+def check_alike(ours, theirs, where):
+    check_same([p.detach() for p in parameters(ours)], [p.detach() for p in parameters(theirs)], f"{where}: parameters")
+    check_same(ours.state_dict()["state"], theirs.state_dict()["state"], f"{where}: state")
+
+
+def quadratic(x, y):
+    return (torch.linspace(0.1, 3, 8) * (x - 1) ** 2).sum() / 2 + (y * y).sum()
+
+
+def rosenbrock(x, y):
+    return (((1 - x[:-1]) ** 2).sum() + 10 * ((x[1:] - x[:-1] ** 2) ** 2).sum() + (y * y).sum()) / 50
+
+
+def points():
+    generator = torch.Generator().manual_seed(0)
+    return [nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((8,), (2, 3))]
+
+
+@pytest.mark.parametrize("objective", [quadratic, rosenbrock])
+@pytest.mark.parametrize(("part", "tier", "kwargs"), PLAIN)
+def test_trajectory(part, tier, kwargs, objective):
+    """A thousand steps on a smooth problem."""
+    sign = -1 if kwargs.get("maximize") else 1
+    pair = both(part, tier, points, kwargs)
+    for step in range(1000):
+        for optimizer in pair:
+            optimizer.zero_grad()
+            (sign * objective(*parameters(optimizer))).backward()
+            optimizer.step()
+        if step % 100 == 99:
+            check_alike(*pair, f"step {step + 1}")
+    assert objective(*parameters(pair[0])) < objective(*points())
+
+
+@EACH_PART
+def test_trajectory_of_a_network(part, tier):
+    """A hundred steps of a network with kinks."""
+    generator = torch.Generator().manual_seed(1)
+    x, y = torch.randn(32, 5, generator=generator), torch.randn(32, 2, generator=generator)
+    nets = []
+    for _ in range(2):
+        torch.manual_seed(2)
+        nets.append(nn.Sequential(nn.Linear(5, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 2)))
+    start = ((nets[0](x) - y) ** 2).mean()
+    make = iter(nets)
+    pair = both(part, tier, lambda: next(make).parameters(), {**HARD[part.name], "lr": 0.01})
+    for step in range(100):
+        for net, optimizer in zip(nets, pair, strict=True):
+            optimizer.zero_grad()
+            ((net(x) - y) ** 2).mean().backward()
+            optimizer.step()
+        check_alike(*pair, f"step {step + 1}")
+    assert ((nets[0](x) - y) ** 2).mean() < start
+
+
+def all_kinds():
+    """Parameters that are small, large, of no axis, empty, strided in other ways, complex."""
+    generator = torch.Generator().manual_seed(3)
+
+    def draw(*shape):
+        return torch.randn(shape, generator=generator)
+
+    return [
+        nn.Parameter(draw(3, 4)),
+        nn.Parameter(draw()),
+        nn.Parameter(draw(5, 0)),
+        nn.Parameter(draw(300, 1000)),
+        nn.Parameter(draw(4, 3, 5, 5).contiguous(memory_format=torch.channels_last)),
+        nn.Parameter(draw(400, 400).t()),
+        nn.Parameter(draw(70_000)),
+        nn.Parameter(draw(70_000)),
+        nn.Parameter(draw(7)[::2]),
+        nn.Parameter(torch.complex(draw(4), draw(4))),
+    ]
+
+
+@pytest.mark.parametrize(("part", "tier", "kwargs"), SETTINGS)
+def test_settings(part, tier, kwargs):
+    """All of PyTorch's settings, with parameters of all kinds, some of which have no gradient in some steps."""
+    wanted = (lambda p: not p.is_complex()) if kwargs.get("fused") else (lambda p: True)
+    pair = both(part, tier, lambda: [p for p in all_kinds() if wanted(p)], kwargs)
+    if kwargs.get("differentiable"):
+        for optimizer in pair:
+            for p in parameters(optimizer):
+                p.requires_grad_(False)  # a leaf that requires a gradient cannot be written to
+    for seed in range(4):
+        for optimizer in pair:
+            give_gradients(optimizer, seed, skip={0: (0,), 2: (1, 3)}.get(seed, ()))
+            optimizer.step()
+        check_alike(*pair, f"step {seed + 1}")
+
+
+@EACH_PART
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_precision(part, tier, dtype):
+    """The error against float64 is at most four times torch's own."""
+    if tier == "naive" and dtype != torch.float32:
+        pytest.skip("naive rounds after each operation")
+    torch.set_default_dtype(torch.float32)
+    kwargs = {**HARD[part.name], **({"eps": 1e-3} if dtype == torch.float16 and part.name != "SGD" else {})}
+    ratio = ErrorRatio()
+    for seed in range(5):
+
+        def start(dtype=dtype, seed=seed):
+            generator = torch.Generator().manual_seed(seed)
+            shapes = ((40, 5), (200_000,))
+            return [nn.Parameter(torch.randn(s, generator=generator).to(dtype)) for s in shapes]
+
+        ours, theirs = both(part, tier, start, kwargs)
+        exact = part.torch([nn.Parameter(p.detach().double()) for p in start()], **kwargs)
+        for step in range(3):
+            for optimizer in (ours, theirs):
+                give_gradients(optimizer, step)
+            for p, q in zip(parameters(exact), parameters(theirs), strict=True):
+                p.grad = q.grad.double()
+            for optimizer in (ours, theirs, exact):
+                optimizer.step()
+        ratio.add(*(parameters(o) for o in (ours, theirs, exact)))
+    ratio.check(f"{part.name} in {dtype}", torch.finfo(dtype).eps)
+
+
+@EACH_PART
+def test_half_precision_state(part, tier):
+    pair = both(part, tier, lambda: [nn.Parameter(torch.ones(4, dtype=torch.bfloat16))], HARD[part.name])
+    for optimizer in pair:
+        give_gradients(optimizer, 0)
+        optimizer.step()
+    ours, theirs = ({k: v.dtype for k, v in o.state_dict()["state"][0].items()} for o in pair)
+    assert ours == theirs
+
+
+@EACH_PART
+def test_state_moves_between_the_implementations(part, tier):
+    """A run that changes hands twice, by way of ``state_dict``, is the run that stayed."""
+    ours, theirs = both(part, tier, points, HARD[part.name])
+    stays = part.torch(points(), **HARD[part.name])
+    other, active = theirs, ours
+    for seed in range(9):
+        if seed in (3, 6):
+            other.load_state_dict(pickle.loads(pickle.dumps(active.state_dict())))
+            for p, q in zip(parameters(other), parameters(active), strict=True):
+                p.data.copy_(q.data)
+            other, active = active, other
+        for optimizer in (active, stays):
+            give_gradients(optimizer, seed)
+            optimizer.step()
+        check_alike(active, stays, f"step {seed + 1}")
+    assert active.state_dict()["param_groups"] == stays.state_dict()["param_groups"]
+
+
+def saved_and_loaded(optimizer):
+    file = io.BytesIO()
+    torch.save(optimizer, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+@EACH_PART
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o)), saved_and_loaded])
+def test_copies_keep_tier_and_state(part, tier, duplicate):
+    original, theirs = both(part, tier, points, HARD[part.name])
+    for optimizer in (original, theirs):
+        give_gradients(optimizer, 0)
+        optimizer.step()
+    double = duplicate(original)
+    assert (double.tier, double.ops) == (tier, original.ops)
+    for optimizer in (double, theirs):
+        give_gradients(optimizer, 1)
+        optimizer.step()
+    check_alike(double, theirs, "the copy")
+
+
+@EACH_PART
+def test_groups_and_schedule(part, tier):
+    """Each group has its own settings, a group can be added, and a scheduler changes the learning rate."""
+    ours, theirs = both(part, tier, lambda: [{"params": points(), "lr": 0.3}, {"params": points()}], HARD[part.name])
+    schedulers = [torch.optim.lr_scheduler.StepLR(o, step_size=2, gamma=0.1) for o in (ours, theirs)]
+    for seed in range(6):
+        for optimizer, scheduler in zip((ours, theirs), schedulers, strict=True):
+            if seed == 3:
+                optimizer.add_param_group({"params": points(), "weight_decay": 0.7, "maximize": True})
+            give_gradients(optimizer, seed)
+            optimizer.step()
+            scheduler.step()
+        check_alike(ours, theirs, f"step {seed + 1}")
+
+
+@EACH_PART
+def test_closure(part, tier):
+    ours, theirs = both(part, tier, points, HARD[part.name])
+    losses = []
+    for optimizer in (ours, theirs):
+
+        def closure(optimizer=optimizer):
+            optimizer.zero_grad()
+            loss = quadratic(*parameters(optimizer))
+            loss.backward()
+            return loss
+
+        with torch.no_grad():
+            losses.append([optimizer.step(closure).item() for _ in range(3)])
+            assert not torch.is_grad_enabled()
+    assert losses[0] == pytest.approx(losses[1], rel=1e-12)
+    check_alike(ours, theirs, "closure")
+
+
+@EACH_PART
+def test_step_hooks(part, tier):
+    ours, _ = both(part, tier, points, {})
+    order = []
+    ours.register_step_pre_hook(lambda *_: order.append("before"))
+    ours.register_step_post_hook(lambda *_: order.append("after"))
+    anywhere = torch.optim.optimizer.register_optimizer_step_pre_hook(lambda *_: order.append("global"))
+    ours.step(lambda: order.append("step"))
+    anywhere.remove()
+    assert order == ["global", "before", "step", "after"]
+
+
+@EACH_PART
+def test_error_inputs(part, tier):
+    """What torch refuses, in its words."""
+    count = 0
+    for sample, error_type, pattern in torch_samples.optimizer_error_samples(part):
+        params = points() if sample.init_args[0] is None else sample.init_args[0]
+        expected = pytest.warns if issubclass(error_type, Warning) else pytest.raises
+        with expected(error_type, match=pattern):
+            part.tiers["handmade"](params, **sample.init_kwargs, tier=tier)
+        count += 1
+    assert count >= 7
+
+
+@EACH_PART
+def test_refusals(part, tier):
+    ours, _ = both(part, tier, points, {"fused": True})
+    give_gradients(ours, 0)
+    ours.grad_scale = torch.tensor(1024.0)
+    with pytest.raises(NotImplementedError, match="fused=None"):
+        ours.step()
+    with pytest.raises(ValueError, match="tier"):
+        part.tiers["handmade"](points(), tier="handmad")
+    if part.name == "SGD":
+        return
+    ours, theirs = both(part, tier, points, {"capturable": True})
+    for optimizer in (ours, theirs):
+        give_gradients(optimizer, 0)
+        with pytest.raises(AssertionError, match="If capturable=True, params and state_steps must be on supported"):
+            optimizer.step()
+    with pytest.raises(RuntimeError, match="must contain a list of singleton tensors"):
+        ours.ops.adam([], [], [], [], [], [1], amsgrad=False, beta1=0.9, beta2=0.99, lr=1, **NO_DECAY)
+
+
+NO_DECAY = {"weight_decay": 0.0, "eps": 1e-8, "maximize": False}
+
+
+@EACH_PART
+def test_sparse_gradients(part, tier):
+    """SGD takes them, with momentum too; Adam refuses them, and SGD does with weight decay: as torch."""
+
+    def grad(seed):
+        generator = torch.Generator().manual_seed(seed)
+        places = torch.randint(6, (1, 3), generator=generator)
+        return torch.sparse_coo_tensor(places, torch.randn(3, 2, generator=generator), (6, 2), check_invariants=True)
+
+    momentum = {"momentum": 0.9, "dampening": 0.3}
+    kinds = [{}, momentum, {"momentum": 0.9, "nesterov": True}, {**momentum, "maximize": True}, {"weight_decay": 0.1}]
+    for kwargs in kinds if part.name == "SGD" else [{}]:
+        pair = both(part, tier, lambda: [nn.Parameter(torch.ones(6, 2)), nn.Parameter(torch.ones(3))], kwargs)
+        refused = part.name != "SGD" or "weight_decay" in kwargs
+        for seed in range(3):
+            for optimizer in pair:
+                sparse, dense = parameters(optimizer)
+                sparse.grad, dense.grad = grad(seed), torch.full((3,), 0.5)
+                if refused:
+                    with pytest.raises(RuntimeError, match="sparse"):
+                        optimizer.step()
+                else:
+                    optimizer.step()
+        check_same(*([p.detach() for p in parameters(o)] for o in pair), f"sparse, {kwargs}")
+
+
+@EACH_PART
+def test_tensor_hyperparameters(part, tier):
+    """A learning rate (and betas) that are tensors, of one element in any number of axes."""
+    kwargs = {"lr": torch.tensor([[0.05]]), "weight_decay": 0.1}
+    kwargs |= {"momentum": 0.9} if part.name == "SGD" else {"betas": (torch.tensor([0.8]), torch.tensor(0.95))}
+    ours, theirs = both(part, tier, all_kinds, kwargs)
+    for seed in range(3):
+        for optimizer in (ours, theirs):
+            give_gradients(optimizer, seed)
+            optimizer.step()
+        check_alike(ours, theirs, f"step {seed + 1}")
+
+
+@EACH_PART
+def test_differentiable(part, tier):
+    """The derivatives of two steps, by parameters, gradients, learning rate and weight decay."""
+    adam = part.name != "SGD"
+    results = []
+    for cls, extra in ((part.tiers["handmade"], {"tier": tier}), (part.torch, {})):
+        generator = torch.Generator().manual_seed(4)
+        leaves = [torch.randn(3, 2, generator=generator) for _ in range(3)]
+        leaves += [torch.tensor(0.05), torch.tensor(0.1), torch.tensor(0.8), torch.tensor(0.9)]
+        start, first, second, lr, decay, beta1, beta2 = (x.requires_grad_() for x in leaves)
+        p = start.clone()
+        kwargs = {"betas": (beta1, beta2), "amsgrad": True} if adam else {"maximize": True}
+        optimizer = cls([p], lr=lr, weight_decay=decay, differentiable=True, **kwargs, **extra)
+        for grad in (first, second):
+            p.grad = grad.clone()
+            optimizer.step()
+        y = torch.randn(3, 2, generator=generator)
+        results.append([p.detach(), *torch.autograd.grad((p * y).sum(), [*leaves[: 7 if adam else 5]])])
+    check_same(*results, "derivatives", strides=False)
+
+
+@EACH_PART
+def test_meta_device(part, tier):
+    ours, _ = both(part, tier, lambda: [nn.Parameter(torch.ones(3, device="meta"))], HARD[part.name])
+    parameters(ours)[0].grad = torch.ones(3, device="meta")
+    for _ in range(2):
+        ours.step()
+
+
+@EACH_PART
+def test_functions_alone(part, tier):
+    """The functions, called as torch.optim's functional interface is."""
+    name = part.name.lower()
+    concept = registry.concepts["optimization"]
+    ops = part.tiers["handmade"](points(), tier=tier).ops
+    results = []
+    for function in (getattr(ops, name), concept.builtin(name)):
+        params, grads = [p.detach() for p in points()], [p.detach() * 2 for p in points()]
+        if name == "sgd":
+            states = [[None, torch.ones(2, 3)]]
+            numbers = {"momentum": 0.9, "dampening": 0.1, "nesterov": False, "weight_decay": 0.1, "lr": 0.1}
+            function(params, grads, *states, **numbers, maximize=True)
+        else:
+            states = [[torch.ones_like(p) for p in params] for _ in range(3)]
+            states.append([torch.tensor(4.0), torch.tensor(7.0)])  # two ages
+            numbers = {"beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1, "lr": 0.1, "eps": 1e-8}
+            function(params, grads, *states, **numbers, maximize=True, amsgrad=True)
+        results.append((params, grads, states))
+    check_same(*results, "functions")
+
+
+@EACH_PART
+def test_no_graph_is_kept(part, tier):
+    ours, _ = both(part, tier, points, HARD[part.name])
+    for _ in range(3):
+        ours.zero_grad()
+        quadratic(*parameters(ours)).backward()
+        ours.step()
+    state = [x for s in ours.state.values() for x in s.values()]
+    assert not any(x.requires_grad or x.grad_fn for x in state)
+    assert all(p.is_leaf and p.requires_grad for p in parameters(ours))
+
+
+@EACH_PART
+def test_repr_names_the_tier(part, tier):
+    ours, theirs = both(part, tier, points, {})
+    assert re.sub(r"tier: \w+\n", "", repr(ours)) == repr(theirs)
+    assert f"tier: {tier}" in repr(ours)
+
+
+@EACH_PART
+def test_change_of_tier(part, tier):
+    """A torch optimizer that turns into ours in mid-run goes on as if nothing had happened."""
+    ours, theirs = both(part, tier, points, HARD[part.name])
+    ours.tier = "builtin"
+    for seed in range(4):
+        if seed == 2:
+            ours.tier = tier
+        for optimizer in (ours, theirs):
+            give_gradients(optimizer, seed)
+            optimizer.step()
+        check_alike(ours, theirs, f"step {seed + 1}")
