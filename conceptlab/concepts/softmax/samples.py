@@ -31,18 +31,14 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
             yield Sample(name, (x,), init_args=(1,), smooth=smooth)
 
 
-BENCH = tuple(
-    case
-    for part in ("Softmax", "LogSoftmax", "Softmin")
-    for case in (
-        Case(part, "classifier, MNIST", lambda: (torch.randn(128, 10),), init_args=(1,)),
-        Case(part, "ResNet-18, head", lambda: (torch.randn(64, 1000),), init_args=(1,)),
-        Case(part, "GPT, attention", lambda: (torch.randn(4, 4, 128, 128),), init_args=(-1,)),
-    )
-) + (
+def _along(axis: int, network: str, *shape: int) -> list[Case]:
+    layers = [Case(part, network, lambda: (torch.randn(shape),), init_args=(axis,)) for part in _LAYERS]
+    return layers + [Case(part, network, lambda: (torch.randn(shape), axis)) for part in _FUNCTIONS]
+
+
+BENCH = (
+    *_along(1, "MNIST, head", 128, 10),
+    *_along(1, "ResNet-18, head", 64, 1000),
+    *_along(-1, "GPT, attention", 4, 4, 128, 128),
     Case("Softmax2d", "segmentation", lambda: (torch.randn(2, 21, 64, 64),)),
-    *(
-        Case(part, "ResNet-18, head", lambda: (torch.randn(64, 1000), 1))
-        for part in ("softmax", "log_softmax", "softmin")
-    ),
 )
