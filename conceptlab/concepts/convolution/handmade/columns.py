@@ -18,7 +18,7 @@ exchanged: put $p = i - dk$ into its formula. That gathers where $w^\top G$ scat
 two, unless the channels increase or the images are so small that turning the weights round is what takes the time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Size, Tensor
@@ -78,7 +78,7 @@ def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> Non
 def _turned(weight: Tensor, groups: int) -> Tensor:
     """The kernel backwards, from output to input channels: (O, C/G, \\*k) to (C, O/G, \\*k)."""
     by_group = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
-    return by_group.flip(*range(2, weight.dim())) if weight.shape[2:].numel() > 1 else by_group
+    return by_group.flip(tuple(range(2, weight.dim()))) if weight.shape[2:].numel() > 1 else by_group
 
 
 def _scatter(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:

@@ -158,7 +158,7 @@ def _check_sizes(name: str, x: Tensor, weight: Tensor, bias: Tensor | None, geom
         )
     if x.shape[1] != channels * G:
         _refuse(
-            f"{given}, expected input{list(x.shape)} to have {channels * G} channels, but got {x.shape[1]} channels instead",
+            f"{given}, expected input{list(x.shape)} to have {channels * G} channels",
             f"{channels * G} channels",
             str(x.shape[1]),
             "The input has its channels in axis 1, behind the batch.",
