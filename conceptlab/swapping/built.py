@@ -116,7 +116,7 @@ def _give_state(old: nn.Module, new: nn.Module) -> None:
     for name, value in chain(old.named_parameters(remove_duplicate=False), old.named_buffers(remove_duplicate=False)):
         owner, _, leaf = name.rpartition(".")
         holder = new.get_submodule(owner)
-        table = holder._parameters if leaf in holder._parameters else holder._buffers
+        table: Any = holder._parameters if leaf in holder._parameters else holder._buffers
         if leaf in table:
             table[leaf] = value
 

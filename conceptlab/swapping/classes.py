@@ -37,13 +37,15 @@ def core_class(cls: type) -> type:
     return cls
 
 
-def based_on(cls: type, old: type, new: type) -> type:
+def based_on(cls: type, old: type, new: type) -> Any:
     """``cls`` with ``new`` in the place of ``old``: ``new`` itself, or the generated class made again around it."""
+    if old is new:
+        return cls
     if cls is old:
         return new
     if cls.__module__.startswith(_GENERATORS) and issubclass(cls, old):
         body = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
-        return type(cls)(cls.__name__, tuple(based_on(base, old, new) for base in cls.__bases__), body)
+        return type(cls)(cls.__name__, tuple(based_on(base, old, new) for base in cls.__bases__), body)  # type: ignore[misc]
     return cls
 
 

@@ -70,6 +70,21 @@ def test_a_second_swap_wins_where_it_speaks(x):
     assert torch.equal(net(x), expected)
 
 
+def test_nothing_to_answer_leaves_the_class_alone(x):
+    net = Net()
+    assert cl.swap(net, {"default": "builtin", "Linear": "handmade"}, functions=True).unchanged == 1
+    assert type(net) is Net
+    cl.swap(net, "handmade", functions=True)
+    back = cl.swap(net, "builtin", functions=True)
+    assert type(net) is Net
+    assert type(net.layer) is nn.Linear
+    back.undo()
+    assert type(net) is not Net
+    assert net.layer.tier == "handmade"
+    net(x)
+    assert net._conceptlab_use.counts["relu"] == 1
+
+
 def test_undo_in_another_order(x):
     net = nn.Linear(4, 3)
     first = cl.swap(net, {"relu": marked}, functions=True)

@@ -143,7 +143,7 @@ def test_root_is_a_part(x):
 
 
 def test_only_torchs_objects_are_targets():
-    with pytest.raises(TypeError, match="expected a torch.nn.Module"):
+    with pytest.raises(TypeError, match=r"expected a torch\.nn\.Module"):
         cl.swap(F.relu, "handmade")
 
 
