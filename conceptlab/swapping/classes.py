@@ -50,14 +50,9 @@ def based_on(cls: type, old: type, new: type) -> Any:
 
 
 def implementation_of(target: object) -> str:
-    """The tier that an object computes with, or its class if that is a user's own."""
+    """The tier that an object computes with."""
     ops = vars(target).get("ops")
-    cls = core_class(type(target))
-    if ops is not None:
-        return ops.tier
-    if cls.__module__.startswith(("torch.", "torchvision.")):
-        return "builtin"
-    return f"{cls.__module__}:{cls.__qualname__}"
+    return "builtin" if ops is None else ops.tier
 
 
 def is_as_chosen(target: object, cls: type, choice: Choice) -> bool:
