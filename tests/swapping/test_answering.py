@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -103,6 +104,14 @@ def test_root_that_is_a_part(x):
     assert torch.equal(layer(x), F.relu(x))  # by hand, its forward calls no F.relu
     for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         assert copied.tier == "handmade"
+
+
+def test_in_another_thread(x):
+    net = Net()
+    expected = net(x) + 1
+    cl.swap(net, {"relu": marked}, functions=True)
+    with ThreadPoolExecutor(1) as pool:
+        assert torch.equal(pool.submit(net, x).result(), expected)
 
 
 def test_hooks_and_copies_of_copies(x):
