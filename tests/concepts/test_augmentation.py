@@ -21,7 +21,7 @@ FUNCTIONS = [
     pytest.param(name, tier, kind, id=f"{name}-{tier}-{kind}")
     for name in samples.FUNCTIONS
     for tier in TIERS
-    for kind in samples.IMAGES
+    for kind in (samples.IMAGES if name not in ("mixup", "cutmix") else ("batch", "float32", "channels-last"))
 ]
 CLASSES = [
     pytest.param(name, tier, setting, id=f"{name}-{tier}-{number}")
@@ -66,19 +66,29 @@ def test_function(name, tier, kind):
         theirs, their_error = outcome(CONCEPT.builtin(name), images[1], **kwargs)
         ours, our_error = outcome(function, images[0], **kwargs)
         where = f"{name}({kwargs}) of {kind}"
-        if their_error is not None and our_error is None and not known_to_do_more(name, kind, kwargs):
-            pytest.fail(f"{where}: expected {their_error.__name__}, and it was accepted")
-        if their_error is None:
-            assert our_error is None, f"{where}: {our_error} raised"
+        if kind == "empty" and their_error is not our_error:
+            continue  # torch looks at no pixel there, and so misses a mistake, or refuses the shape
+        assert (our_error is None) == (their_error is None) or torch_cannot(name, kind, kwargs), f"{where}: {our_error}"
+        if their_error is not None and our_error is not None:
+            assert issubclass(our_error, their_error), f"{where}: {our_error}"
+        elif their_error is None:
             check_pixels(ours, theirs, where, name)
             check_pixels(images[0], images[1], f"{where}: image afterwards", name)
-        elif our_error is not None:
-            assert issubclass(our_error, their_error) or known_to_do_more(name, kind, kwargs), f"{where}: {our_error}"
 
 
-def known_to_do_more(name, kind, kwargs):
-    """torchvision fails on some empty images, and pads no video symmetrically."""
-    return kind == "empty" or (kind == "video" and kwargs.get("padding_mode") == "symmetric")
+def torch_cannot(name, kind, kwargs):
+    """torchvision pads no video symmetrically, and stumbles over bytes that are to become one pixel."""
+    one_pixel = name == "resize" and kwargs.get("size") == [1, 1] and kind in ("uint8", "batch", "video")
+    return one_pixel or (kind == "video" and kwargs.get("padding_mode") == "symmetric")
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_what_torch_gets_wrong(tier):
+    """A window that lies before the image is empty, in the size that was asked for; an unknown number is named."""
+    ops = all_tiers("transforms")[tier]
+    assert torch.equal(ops.crop(torch.ones(1, 6, 6), -9, -9, 4, 3), torch.zeros(1, 4, 3))
+    with pytest.raises(ValueError, match="17"):
+        ops.resize(torch.ones(1, 6, 6), 3, 17)
 
 
 @pytest.mark.parametrize(("name", "tier"), [(name, tier) for name in samples.FUNCTIONS for tier in TIERS])
@@ -92,10 +102,15 @@ def test_derivative(name, tier):
         for call in (function, CONCEPT.builtin(name)):
             image = samples.IMAGES["float64"]()[None, :, :9, :11].requires_grad_()
             output, error = outcome(call, image, **kwargs)
-            if error is None and output.requires_grad:
-                generator = torch.Generator().manual_seed(2)
-                upstream = torch.randn(output.shape, generator=generator, dtype=output.dtype)
+            if error is not None or not output.requires_grad:
+                continue
+            generator = torch.Generator().manual_seed(2)
+            upstream = torch.randn(output.shape, generator=generator, dtype=output.dtype)
+            try:
                 results.append(torch.autograd.grad(output, image, upstream)[0])
+            except RuntimeError:
+                # torchvision works in place where its own derivative needs the value
+                assert call is not function
         if len(results) == 2:
             bound = 1e-4 if name in SOFTENED else 1e-9
             check_same(*results, f"{name}({kwargs})", strides=False, bound=bound, noise=1e-15)
@@ -118,7 +133,7 @@ def test_class(name, tier, setting):
                 torch.manual_seed(seed)
                 try:
                     results.append((transform(image.clone(), *labels), torch.get_rng_state()))
-                except (ValueError, TypeError) as error:
+                except (ValueError, TypeError, RuntimeError) as error:
                     results.append(type(error))
             if isinstance(results[1], type):
                 assert results[0] is results[1]
@@ -159,7 +174,7 @@ def test_builtin_tier_takes_all_kinds(name):
     transform = PARTS[name].tiers["handmade"](**samples.CLASSES[name][0], tier="builtin")
     theirs = PARTS[name].torch(**samples.CLASSES[name][0])
     if name in ("MixUp", "CutMix"):
-        inputs = (samples.IMAGES["batch"](), torch.arange(4))
+        inputs = (samples.IMAGES["float32"](), torch.arange(2))
     elif name == "Normalize":
         inputs = (samples.IMAGES["float64"](),)
     else:
@@ -176,7 +191,7 @@ def test_builtin_tier_takes_all_kinds(name):
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_mixing_refuses(tier):
-    images, labels = samples.IMAGES["batch"](), torch.arange(4)
+    images, labels = samples.IMAGES["batch"]().double(), torch.arange(4)
     for name in ("MixUp", "CutMix"):
         make = PARTS[name].tiers["handmade"]
         for args, setting in (

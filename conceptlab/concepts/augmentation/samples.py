@@ -71,7 +71,6 @@ _SIZES: list[dict[str, Any]] = [
     {"size": [8], "max_size": 8},
     {"size": [8, 8], "max_size": 9},
     {"size": 8, "interpolation": "linear"},
-    {"size": 8, "interpolation": 17},
 ]
 
 FUNCTIONS: Mapping[str, list[dict[str, Any]]] = {
@@ -92,7 +91,6 @@ FUNCTIONS: Mapping[str, list[dict[str, Any]]] = {
         *({"top": top, "left": left, "height": 5, "width": 6} for top, left in ((0, 0), (2, 3), (-2, 1), (9, 11))),
         *({"top": top, "left": left, "height": 30, "width": 30} for top, left in ((-4, -5), (3, -20))),
         {"top": 40, "left": 0, "height": 4, "width": 4},
-        {"top": -9, "left": -9, "height": 4, "width": 4},
     ],
     "center_crop": [{"output_size": size} for size in (5, [6], [7, 4], [20, 6], [5, 25], [25, 25], [13, 18], [14, 19])],
     "resize": _SIZES,

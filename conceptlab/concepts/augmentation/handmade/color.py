@@ -40,16 +40,16 @@ def normalize(inpt: Tensor, mean: Sequence[float], std: Sequence[float], inplace
                 remedy="Add the channels' axis.",
             )
         )
-    mean, std = (torch.as_tensor(x, dtype=inpt.dtype, device=inpt.device) for x in (mean, std))
-    if (std == 0).any():
+    if std == 0 or (isinstance(std, Sequence) and not all(std)):
         raise ValueError(
             message(
                 "normalize: std evaluated to zero, leading to division by zero",
                 expected="a positive std for each channel",
-                received=str(std.tolist()),
+                received=str(std),
                 remedy="A channel that is constant needs none: give 1.",
             )
         )
+    mean, std = (torch.as_tensor(x, dtype=inpt.dtype, device=inpt.device) for x in (mean, std))
     mean, std = (x.reshape(-1, 1, 1) if x.dim() == 1 else x for x in (mean, std))
     return (inpt.sub_(mean) if inplace else inpt - mean).div_(std)
 

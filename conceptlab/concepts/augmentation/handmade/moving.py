@@ -79,9 +79,11 @@ def pad(
 def _with_margin(image: Tensor, margins: Sequence[int], fill: float | Sequence[float]) -> Tensor:
     left, right, top, bottom = margins
     H, W = image.shape[-2:]
-    # a negative margin takes away
-    inside = image[..., max(-top, 0) : H - max(-bottom, 0), max(-left, 0) : W - max(-right, 0)]
-    output = image.new_empty(*image.shape[:-2], max(H + top + bottom, 0), max(W + left + right, 0))
+    # a negative margin takes away, perhaps all there is
+    rows = slice(max(-top, 0), max(H - max(-bottom, 0), 0))
+    columns = slice(max(-left, 0), max(W - max(-right, 0), 0))
+    inside = image[..., rows, columns]
+    output = image.new_empty(*image.shape[:-2], H + top + bottom, W + left + right)
     if isinstance(fill, Sequence) and len(fill) > 1:
         output[...] = torch.tensor(fill, device=image.device).to(image.dtype)[:, None, None]
     else:

@@ -170,4 +170,4 @@ def _cubic(d: Tensor, a: float) -> Tensor:
 
 
 def _to_bytes(image: Tensor) -> Tensor:
-    return image.round().clamp(0, 255)
+    return (image + 0.5).floor().clamp(0, 255)  # a half goes up, as in torch's integer arithmetic
