@@ -1,11 +1,11 @@
 r"""Augmentation: pictures that were never taken, made from those that were.
 
-A class draws the parameters of its change (``make_params``), a function of its tier makes the change. What a picture shows
-should stay what it is while its pixels change: mirrored, cut, turned, in another light.
+A class draws the parameters of its change (``make_params``), a function of its tier makes the change. What a picture
+shows should stay what it is while its pixels change: mirrored, cut, turned, in another light.
 
 | kind | rule, for the pixel at row $y$ and column $x$ |
 |---|---|
-| flip, crop, pad | $x' = W - 1 - x$; $x' = x + \text{left}$; outside: ``fill``, or the image again, by its edge or mirrored |
+| flip, crop, pad | $x' = W - 1 - x$; $x' = x - \text{left}$; outside: ``fill``, the edge again, or a mirror image |
 | resize, rotate, affine | each new pixel asks where it comes from, $(x, y) = A^{-1}(x', y')$, between the old pixels |
 | normalize | $(p - \text{mean}) / \text{std}$ |
 | brightness $f$ | $f p$ |
@@ -16,13 +16,13 @@ should stay what it is while its pixels change: mirrored, cut, turned, in anothe
 | erase, CutMix | a rectangle overwritten, by a value or by another image |
 | MixUp | $\lambda p_n + (1 - \lambda)\, p_{n-1}$ over the batch, and the labels alike |
 
-Shapes: (…, C, H, W), tensors or ``tv_tensors.Image`` and ``Video``; MixUp and CutMix take a batch. uint8 pixels are 0 …
-255, and are rounded once; floating-point pixels are 0 … 1 where a limit matters. Other kinds of input (PIL images, boxes,
-masks) are refused. Everything is differentiable by the pixels. The draws come from torch's global generator in
-torchvision's order: one seed gives torchvision's pictures.
+Shapes: (…, C, H, W), tensors or ``tv_tensors.Image`` and ``Video``; MixUp and CutMix take a batch. uint8 pixels are
+0 … 255; floating-point pixels are 0 … 1 where a limit matters. Other kinds of input (PIL images, boxes, masks) are
+refused. Everything is differentiable by the pixels. The draws come from torch's global generator in torchvision's
+order: one seed gives torchvision's pictures.
 
-Sources: Krizhevsky et al., *ImageNet classification with deep convolutional networks*, 2012; Zhang et al., *mixup*, 2018;
-Yun et al., *CutMix*, 2019; Zhong et al., *Random erasing*, 2020; Keys, *Cubic convolution interpolation*, 1981.
+Sources: Krizhevsky et al., *ImageNet classification with deep convolutional networks*, 2012; Zhang et al., *mixup*,
+2018; Yun et al., *CutMix*, 2019; Zhong et al., *Random erasing*, 2020; Keys, *Cubic convolution interpolation*, 1981.
 """
 
 import torchvision.transforms.v2.functional

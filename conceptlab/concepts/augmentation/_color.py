@@ -47,7 +47,7 @@ class GaussianBlur(OnPixels, v2.GaussianBlur):
 
 
 class RandomErasing(OnPixels, v2.RandomErasing):
-    """A rectangle of random area (``scale``) and aspect (``ratio``) overwritten by ``value``, with probability ``p``."""
+    """With probability ``p`` a rectangle of random area (``scale``) and aspect (``ratio``) becomes ``value``."""
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         channels, height, width = v2.query_chw(flat_inputs)

@@ -1,4 +1,4 @@
-"""Settings of the transforms and calls of their functions: every argument, and batches of two data sets for the speed."""
+"""Settings of the transforms, calls of their functions with every argument, and batches of two data sets for speed."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ IMAGES: Mapping[str, Callable[[], Tensor]] = {
     "grey": lambda: _pixels(1, 20, 15, dtype=torch.float64),
     "video": lambda: _pixels(2, 2, 3, 11, 12),
     "channels-last": lambda: _pixels(2, 3, 12, 14, dtype=torch.float64).to(memory_format=torch.channels_last),
+    "two-channels": lambda: _pixels(2, 10, 9, dtype=torch.float64),
     "flat": lambda: torch.full((3, 9, 9), 0.25, dtype=torch.float64),
     "empty": lambda: _pixels(0, 3, 9, 9, dtype=torch.float64),
 }

@@ -1,7 +1,7 @@
 r"""Gaussian blur.
 
-The weights $w_i \propto e^{-i^2 / 2\sigma^2}$ of a row and of a column multiply to those of the plane, so that the double
-sum is two single ones,
+The weights $w_i \propto e^{-i^2 / 2\sigma^2}$ of a row and of a column multiply to those of the plane, so that the
+double sum is two single ones,
 
 $$ \sum_{ij} w_i w_j\, p_{y+i, x+j} = \sum_i w_i \Big( \sum_j w_j\, p_{y+i, x+j} \Big), $$
 

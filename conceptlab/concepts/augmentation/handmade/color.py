@@ -3,11 +3,11 @@ r"""Changes of colour.
 Brightness, contrast and saturation are one blend, $f p + (1 - f) q$, with black, with the mean grey and with the grey
 image for $q$; limited to what the dtype can show.
 
-**Hue.** With $v = \max(r, g, b)$ and the range $\delta = v - \min(r, g, b)$, the saturation is $s = \delta / v$, and the
-hue is a place on a circle of six equal parts. Where red is the largest, it lies between green and blue as
-$\frac{v - b}{\delta} - \frac{v - g}{\delta}$, and two or four parts further where green or blue is. Back again: $h$ tells
-the part $i$ and the place $f$ within it; one channel is $v$, one is $v (1 - s)$, and the third runs up, $v (1 - s + s f)$,
-or down, $v (1 - s f)$. torch does this in float32, whatever the image has, and so do we.
+**Hue.** With $v = \max(r, g, b)$ and the range $\delta = v - \min(r, g, b)$, the saturation is $s = \delta / v$, and
+the hue is a place on a circle of six equal parts. Where red is the largest, it lies between green and blue as
+$\frac{v - b}{\delta} - \frac{v - g}{\delta}$, and two or four parts further where green or blue is. Back again: $h$
+tells the part $i$ and the place $f$ within it; one channel is $v$, one is $v (1 - s)$, and the third runs up,
+$v (1 - s + s f)$, or down, $v (1 - s f)$. torch does this in float32, whatever the image has, and so do we.
 """
 
 from collections.abc import Sequence

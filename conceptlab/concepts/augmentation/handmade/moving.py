@@ -1,9 +1,9 @@
 r"""Flips, crops and margins: each new pixel is an old one, or the fill.
 
-A margin that repeats the image asks, for a place $x$ outside $0 \dots n - 1$, which place inside it shows. By the *edge*,
-$\min(\max(x, 0), n - 1)$. *Reflected*, the image has the period $2 (n - 1)$, of which the second half runs backwards:
-with $r = x \bmod 2(n-1)$ the place is $\min(r, 2(n-1) - r)$. *Symmetric*, the edge pixel is shown twice and the period is
-$2n$: $\min(r, 2n - 1 - r)$.
+A margin that repeats the image asks, for a place $x$ outside $0 \dots n - 1$, which place inside it shows. By the
+*edge*, $\min(\max(x, 0), n - 1)$. *Reflected*, the image has the period $2 (n - 1)$, of which the second half runs
+backwards: with $r = x \bmod 2(n-1)$ the place is $\min(r, 2(n-1) - r)$. *Symmetric*, the edge pixel is shown twice and
+the period is $2n$: $\min(r, 2n - 1 - r)$.
 """
 
 from collections.abc import Sequence

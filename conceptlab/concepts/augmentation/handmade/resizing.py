@@ -1,7 +1,7 @@
 r"""Resizing, an axis at a time.
 
-Pixel $i$ of $m$ new ones has its centre at $c = (i + \tfrac12)\, s$ on the old axis, with $s = n / m$ for $n$ old pixels,
-whose centres are at $j + \tfrac12$. Its value is the mean of the old pixels around, weighted by their distance,
+Pixel $i$ of $m$ new ones has its centre at $c = (i + \tfrac12)\, s$ on the old axis, with $s = n / m$ for $n$ old
+pixels, whose centres are at $j + \tfrac12$. Its value is the mean of the old pixels around, weighted by their distance,
 
 $$ y_i = \sum_j w_{ij} x_j, \qquad w_{ij} \propto k\!\left(\frac{j + \frac12 - c}{\max(s, 1)}\right) $$
 

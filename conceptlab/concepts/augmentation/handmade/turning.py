@@ -1,7 +1,8 @@
 r"""Rotation and general affine maps.
 
-The picture is moved by $M = T\, C\, R\, S\, C^{-1}$: to the centre $C$, scaled by $s$, sheared, turned by $\alpha$, back,
-and shifted by $T$. A new pixel $q$ shows the old place $M^{-1} q$. With the shears $\sigma_x, \sigma_y$ the middle part is
+The picture is moved by $M = T\, C\, R\, S\, C^{-1}$: to the centre $C$, scaled by $s$, sheared, turned by $\alpha$,
+back, and shifted by $T$. A new pixel $q$ shows the old place $M^{-1} q$. With the shears $\sigma_x, \sigma_y$ the middle
+part is
 
 $$ R S = s \begin{pmatrix} a & b \\ c & d \end{pmatrix}, \qquad
    a = \frac{\cos(\alpha - \sigma_y)}{\cos \sigma_y},\quad b = -a \tan \sigma_x - \sin \alpha,\quad
