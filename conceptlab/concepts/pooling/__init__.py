@@ -1,19 +1,23 @@
 r"""Pooling: let a window stand for all its values, by the largest or by the mean.
 
 A window of ``kernel_size`` values, ``dilation`` apart, moves over the input in steps of ``stride``. Along one axis,
-with $n$ values and ``padding`` on both sides, output $o$ looks at the places
+with $n$ values, output $o$ looks at the places
 
-$$ i(o, t) = o \cdot \text{stride} - \text{padding} + t \cdot \text{dilation}, \qquad t = 0 \dots \text{kernel\_size} - 1 $$
+$$ i(o, t) = o\, s - p + t\, d, \qquad t = 0 \dots k - 1 $$
 
-and there are $\lfloor (n + 2\,\text{padding} - \text{dilation} (\text{kernel\_size} - 1) - 1) / \text{stride} \rfloor
-+ 1$ outputs; with ``ceil_mode`` the fraction is rounded up, so that a last window may hang over the edge, but not start
-beyond it. In two and three dimensions every axis has its own four numbers.
+where $k$ is ``kernel_size``, $s$ ``stride``, $p$ ``padding`` and $d$ ``dilation``. There are
+$\lfloor (n + 2p - d (k - 1) - 1) / s \rfloor + 1$ outputs; with ``ceil_mode`` the fraction is rounded up, so that a last window may hang over the
+edge, but not start beyond it. In two and three dimensions every axis has its own four numbers.
 
 | function | output |
 |---|---|
 | ``max_pool`` | the largest of the window; what lies outside counts as $-\infty$ |
-| ``avg_pool`` | the sum of the window, outside counting 0, by the number of its values: of all within input and padding, of those within the input (``count_include_pad=False``), or ``divisor_override`` |
-| ``adaptive_max_pool``, ``adaptive_avg_pool`` | the same of windows chosen so that ``output_size`` of them cover the axis: $o$ reaches from $\lfloor o\, n / \text{out} \rfloor$ to $\lceil (o + 1)\, n / \text{out} \rceil$ |
+| ``avg_pool`` | the sum of the window, by the number of its values; what lies outside counts as 0 |
+| ``adaptive_max_pool``, ``adaptive_avg_pool`` | the same of ``output_size`` windows that cover the axis |
+
+The number of values of a mean is that of all within input and padding, or with ``count_include_pad=False`` of those
+within the input, or ``divisor_override``. Adaptive window $o$ of $O$ reaches from $\lfloor o\, n / O \rfloor$ up to
+$\lceil (o + 1)\, n / O \rceil$, exclusively.
 
 Shapes: ([B,] C, T), ([B,] C, H, W) or ([B,] C, D, H, W); the result the same with the new lengths. With
 ``return_indices`` comes the place of each maximum in its flattened channel: the first of equals; NaN counts as the

@@ -159,7 +159,10 @@ def _pooled(input: Tensor, axes: list[list[Span]], function: Callable[[Tensor, i
         flat = torch.arange(0) if inside is None else inside.flatten()
         outputs.append(function(values.flatten(-rank), count, flat))
     shape = (*input.shape[:-rank], *(len(spans) for spans in axes))
-    return torch.stack(outputs, dim=-1).reshape(shape) if outputs else input.new_zeros(shape)
+    output = torch.stack(outputs, dim=-1).reshape(shape) if outputs else input.new_zeros(shape)
+    if input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last):
+        return output.contiguous(memory_format=torch.channels_last)
+    return output
 
 
 def _sliding(
@@ -205,6 +208,8 @@ def _starts(n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> Iterator
 
 
 def _adaptive(rank: int, input: Tensor, output_size: Sizes) -> list[list[Span]]:
+    if rank > 1 and not isinstance(output_size, int) and input.dim() <= rank:
+        raise ValueError(f"adaptive pooling: Input dimension should be at least {rank + 1}, not {input.dim()}.")
     _check_input(rank, input, input.shape[-rank:])
     outs = (output_size,) * rank if isinstance(output_size, int) or output_size is None else tuple(output_size)
     if len(outs) != rank or any(out is not None and out < 0 for out in outs):

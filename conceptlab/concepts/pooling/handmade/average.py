@@ -5,13 +5,14 @@ With $m_o$ the number that window $o$ is divided by, and the sum over the window
 $$ y_o = \frac{1}{m_o} \sum_t x_{i(o, t)}, \qquad\text{a linear map:}\quad y = A x, \quad
    A_{oi} = \frac{1}{m_o}\, [\,i \text{ lies in window } o\,] $$
 
-A box is a row of rows: the sum over a window is taken along one axis and then, of these sums, along the next, $k_H + k_W$
-terms instead of $k_H k_W$. Along an axis it is a sum of taps: shifted slices.
+A box is a row of rows: the sum over a window is taken along one axis and then, of these sums, along the next,
+$k_H + k_W$ terms instead of $k_H k_W$. Along an axis it is a sum of taps: shifted slices.
 
 A linear map is its own derivative forward, $\dot y = A \dot x$, and its transpose backward: every place gets the share
 of all windows that it lies in,
 
-$$ \frac{\partial L}{\partial x_i} = \sum_{o,\, t:\ i(o, t) = i} \frac{1}{m_o} \frac{\partial L}{\partial y_o} = A^\top g $$
+$$ \frac{\partial L}{\partial x_i} = \sum_{o,\, t:\ i(o, t) = i} \frac{1}{m_o} \frac{\partial L}{\partial y_o}
+   = A^\top g $$
 
 so each tap of the gradient is added to where the tap of the input was read. $A^\top$ is linear, too, and $A$ its
 transpose: two rules, each the other's derivative, to any order.
@@ -97,10 +98,7 @@ class _Spread(Rule):
             shape[axis] = window.left + window.size + window.right
             places = spread.new_zeros(shape)
             for t in range(window.kernel):
-                if window.stride:
-                    window.tap(places, axis, t).add_(spread)
-                else:
-                    places.index_add_(axis, window.places(t, g.device), spread)
+                window.add_tap(places, axis, t, spread)
             spread = places.narrow(axis, window.left, window.size)
         return spread.to(g.dtype)
 

@@ -56,18 +56,22 @@ class Window(NamedTuple):
     def tap(self, padded: Tensor, axis: int, t: int) -> Tensor:
         """Value ``t`` of every window, from the padded input: a view where the windows slide."""
         if not self.stride:
-            return padded.index_select(axis, self.places(t, padded.device))
+            return torch.cat([padded.narrow(axis, place, 1) for place in self.places(t)], axis)
         first = t * self.dilation
-        index = (slice(None),) * (padded.dim() + axis) + (
-            slice(first, first + (self.out - 1) * self.stride + 1, self.stride),
-        )
-        return padded[index]
+        places = slice(first, first + (self.out - 1) * self.stride + 1, self.stride)
+        return padded[(*(slice(None),) * (padded.dim() + axis), places)]
 
-    def places(self, t: int, device: torch.device) -> Tensor:
-        """The places of value ``t`` of adaptive windows; that of a window that has none is behind the input."""
-        last = self.size
-        places = [self.start(o) + t if t < self.count(o, False) else last for o in range(self.out)]
-        return torch.tensor(places, device=device)
+    def add_tap(self, padded: Tensor, axis: int, t: int, values: Tensor) -> None:
+        """Add to the places of a tap, in place."""
+        if self.stride:
+            self.tap(padded, axis, t).add_(values)
+            return
+        for o, place in enumerate(self.places(t)):
+            padded.narrow(axis, place, 1).add_(values.narrow(axis, o, 1))
+
+    def places(self, t: int) -> list[int]:
+        """The places of value ``t`` of adaptive windows; that of a window that has none is just behind the input."""
+        return [self.start(o) + t if t < self.count(o, False) else self.size for o in range(self.out)]
 
 
 def pack(windows: Sequence[Window]) -> list[int]:
@@ -129,7 +133,16 @@ def sliding(
 
 def adaptive(where: str, rank: int, input: Tensor, output_size: Sizes | None) -> list[Window]:
     """The windows of the adaptive kinds: sliding ones where the input can be divided evenly."""
-    first = -rank if "avg" in where else -rank - 1
+    if rank > 1 and not isinstance(output_size, int) and input.dim() <= rank:
+        raise ValueError(
+            message(
+                where,
+                expected=f"Input dimension should be at least {rank + 1}",
+                received=f"shape {tuple(input.shape)}",
+                remedy="Give ([B,] C, …).",
+            )
+        )
+    first = -rank if "avg" in where else -rank - 1  # torch takes means of no channels, but not their maxima
     _check_input(where, rank, input, input.shape[first:])
     if output_size is None and rank == 1:
         raise TypeError(f"{where}: argument 'output_size' must be an int, not None.")
