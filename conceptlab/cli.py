@@ -65,7 +65,9 @@ def train(argv: Sequence[str]) -> int | None:
     )
     parser.add_argument("-m", "--multirun", action="store_true", help="run every combination of a=1,2 b=3,4")
     parser.add_argument("--cfg", choices=["job", "hydra", "all"], help="show the configuration and do not run")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="experiment=…, parts=…, seed=…, optimizer.lr=…")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="experiment=…, parts=…, seed=…, optimizer.lr=…"
+    )
     arguments = parser.parse_args(argv)
 
     from conceptlab.tasks.launch import launch
@@ -120,7 +122,9 @@ def show(argv: Sequence[str]) -> None:
     concept = registry.parts[name].concept if name in registry.parts else name
     if concept not in registry.concepts:
         known = [*registry.concepts, *registry.parts]
-        raise Mistake(message("show", expected="a concept or part", received=repr(name), remedy=did_you_mean(name, known)))
+        raise Mistake(
+            message("show", expected="a concept or part", received=repr(name), remedy=did_you_mean(name, known))
+        )
     page = registry.package(concept)
     print((page.__doc__ or "").strip())
     parts = [part for part in registry.parts.values() if part.concept == concept]
