@@ -12,7 +12,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from conceptlab.configuration import Mistake, compose, folder, options, plain
+from conceptlab.configuration import Mistake, compose, folder, options, plain, validate
 from conceptlab.configuration.composing import PRIMARY, compose_unchecked, groups, parse, register_parts
 from conceptlab.core import message
 
@@ -21,12 +21,18 @@ def launch(overrides: Sequence[str], *, multirun: bool, show: str | None = None)
     """``conceptlab train``: one run, or every job of a sweep. Whatever can be told beforehand is told beforehand."""
     from conceptlab.tasks.run import check
 
+    overrides = list(overrides)
     if show:
         compose_unchecked(overrides)
         _hydra([*overrides, "--cfg", show, "--resolve"])
         return 0
-    for job in _jobs(overrides) if multirun else [overrides]:
-        cfg = compose_unchecked(job, with_hydra=True)
+    jobs = [compose_unchecked(job, with_hydra=True) for job in (_jobs(overrides) if multirun else [overrides])]
+    for cfg in jobs:
+        validate(_without_hydra(cfg))
+
+    from conceptlab.tasks.run import check  # imports Lightning, for which a mistake need not wait
+
+    for cfg in jobs:
         check(_without_hydra(cfg))
     run_dir = Path(cfg.hydra.sweep.dir if multirun else cfg.hydra.run.dir)
     if cfg.ckpt_path == "last":
