@@ -67,18 +67,19 @@ def _close(variant: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str
     if name is None or name not in reference["metrics"]:
         return {"short": "No metric", "long": "The runs share no final metric."}
     ours, theirs = variant["metrics"][name], reference["metrics"][name]
-    long = f"{label(name)} of {variant['name']}, against {metric(name, theirs['mean'])} of {reference['name']}"
+    values = [metric(name, spread["mean"]) for spread in (ours, theirs)]
+    short = f"{values[0]}, both" if values[0] == values[1] else f"{values[0]} against {values[1]}"
+    long = label(name)
     if ours["seeds_apart"] is not None:
-        long += (
-            f" (means of {ours['seeds']} seeds, which are {metric(name, ours['seeds_apart'])} apart among themselves)"
-        )
+        apart = metric(name, ours["seeds_apart"])
+        long += f", the mean of {ours['seeds']} seeds, which are {apart} apart among themselves"
     long += "."
     if variant["error_ratio"] is not None:
         long += (
-            f" Gradients at the first step: {number(variant['error_ratio'])} times {reference['name']}'s error, "
-            "both against float64."
+            f" The error of the first gradient, against float64, is {variant['error_ratio']:.2f} times "
+            f"{reference['name']}'s."
         )
-    return {"short": metric(name, ours["mean"]), "long": long}
+    return {"short": short, "long": long}
 
 
 def _fast(variant: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, str]:
