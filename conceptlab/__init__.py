@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Imported at first use: `conceptlab --help` should not wait for torch.
 _HOME = {
     "Parts": "conceptlab.core",
-    "audit": "conceptlab.swapping",
+    "audit": "conceptlab.swapping.audit",
     "registry": "conceptlab.core",
     "swap": "conceptlab.swapping",
     "use": "conceptlab.swapping",

@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_map
 
 from conceptlab.core import Part, registry
 from conceptlab.core.samples import Sample
+from conceptlab.swapping.audit import foreign_operations
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import channels_last, gradients, run, scattered, second_gradients, step_away
 from conceptlab.verify.closeness import NOISE, ErrorRatio, Mismatch, check_same
@@ -341,7 +342,17 @@ def or_none(call: Callable) -> Any:
         return None
 
 
-NAIVE_CHECKS: tuple[Check, ...] = (values, first_derivatives, shifted_and_scaled, error_inputs)
+def purity(part: Part, function: Callable) -> int:
+    """Forward, backward and double backward are made of elementary operations, none of which is torch.nn's."""
+
+    def check(sample: Sample) -> None:
+        if found := foreign_operations(function, sample.args, sample.kwargs, part.concept):
+            raise Mismatch(f"expected the operations of conceptlab.swapping.audit.PRIMITIVES, ran {found}")
+
+    return each(samples(part), check)
+
+
+NAIVE_CHECKS: tuple[Check, ...] = (values, first_derivatives, shifted_and_scaled, error_inputs, purity)
 CHECKS: tuple[Check, ...] = (
     values,
     first_derivatives,
@@ -356,4 +367,5 @@ CHECKS: tuple[Check, ...] = (
     error_inputs,
     compiled,
     devices,
+    purity,
 )

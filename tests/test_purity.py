@@ -1,0 +1,33 @@
+"""Initializers, optimizers and transforms are made of elementary operations. (For other functions it is a check.)"""
+
+import pytest
+import torch
+
+from conceptlab.core import registry
+from conceptlab.swapping.audit import foreign_operations
+
+BY_HAND = [(part, tier) for part in registry.parts.values() for tier in part.tiers if tier != "builtin"]
+
+
+def cases(home):
+    return [pytest.param(part, tier, id=f"{part.name}-{tier}") for part, tier in BY_HAND if part.home == home]
+
+
+@pytest.mark.parametrize(("part", "tier"), cases("torch.nn.init"))
+def test_initializer(part, tier):
+    if part.name == "calculate_gain":
+        pytest.skip("no tensors")
+    arguments = {"constant_": (0.5,)}.get(part.name, ())
+    # drawn in place, into a tensor that is not differentiated
+    weight = torch.zeros(5, 4).long() if part.name in ("constant_", "zeros_", "ones_") else torch.zeros(5, 4)
+    assert foreign_operations(lambda *a: part.tiers[tier](weight, *a), arguments) == {}
+
+
+@pytest.mark.parametrize(("part", "tier"), cases("torch.optim"))
+@pytest.mark.parametrize("options", [{}, {"maximize": True, "weight_decay": 0.1}], ids=["plain", "options"])
+def test_optimizer(part, tier, options):
+    weight = torch.nn.Parameter(torch.randn(5, 4))
+    optimizer = part.tiers[tier]([weight], lr=0.1, tier=tier, **options)
+    for _ in range(3):
+        weight.grad = torch.randn(5, 4)
+        assert foreign_operations(optimizer.step) == {}
