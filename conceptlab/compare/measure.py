@@ -8,7 +8,7 @@
 | ``errors`` | of one step against float64: ``gradient``, ``evaluation``, ``update``; see `conceptlab.compare.errors` |
 | ``batches_apart`` | the largest relative difference between its batches and the reference's |
 | ``classes`` | the layers' classes, and how many there are of each |
-| ``audit`` | the operations that the layers are made of |
+| ``audit`` | of model and loss: ``sentence``, ``by_hand`` (how many), ``torchs_own`` (a list), all of it as ``text`` |
 | ``conditions`` | versions, machine, device, threads |
 
 The variants take turns, A B A B, in one process and one thread: what else the machine does meets all of them alike.
@@ -20,6 +20,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from conceptlab.compare.runs import MEASURED
 from conceptlab.compare.stopwatch import Stopwatch, clock, layers, peak_bytes
 from conceptlab.compare.subject import Subject
 from conceptlab.core import Tiered
+from conceptlab.swapping.audit import AuditReport, audit
 
 WARM_UP = 3
 STEPS = 60
@@ -104,7 +106,23 @@ def _where(subjects: Sequence[Subject]) -> list[list[dict[str, Any]]]:
 
 def _structure(subject: Subject) -> dict[str, Any]:
     found = Counter(class_of(layer) for layer in layers(subject.task))
-    return {"classes": dict(found) | {class_of(subject.optimizer): 1}, "audit": None}
+    return {"classes": dict(found) | {class_of(subject.optimizer): 1}, "audit": _audit(subject)}
+
+
+def _audit(subject: Subject) -> dict[str, Any]:
+    """What the model and the loss are made of, forward and backward, in training."""
+    images, labels = subject.batches[0]
+    answers = subject.task.model(images).detach().requires_grad_()
+    of_loss = [replace(row, name=f"loss {row.name}".strip()) for row in audit(subject.task.loss, answers, labels).rows]
+    report = AuditReport([*audit(subject.task.model, images).rows, *of_loss])
+    own = [{"name": row.name, "what": row.what, "operations": row.foreign} for row in report.leaks]
+    by_hand = sum(row.tier not in (None, "builtin") and not row.is_leak for row in report.rows)
+    if own:
+        names = ", ".join(sorted({leak["what"] for leak in own}))
+        sentence = f"{by_hand} layers and functions ran by hand, {len(own)} as torch's own: {names}."
+    else:
+        sentence = f"{by_hand} layers and functions ran by hand, none as torch's own, forward or backward."
+    return {"sentence": sentence, "by_hand": by_hand, "torchs_own": own, "text": str(report)}
 
 
 def class_of(part: object) -> str:
