@@ -20,15 +20,17 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import lightning
 import torch
+import torchvision
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+import conceptlab
 from conceptlab.compare.runs import MEASURED
 from conceptlab.compare.stopwatch import Stopwatch, clock, layers, peak_bytes
 from conceptlab.core import Tiered
@@ -179,9 +181,10 @@ def class_of(part: object) -> str:
 
 def conditions(device: torch.device, threads: int) -> dict[str, str]:
     """What the figures depend on besides the code."""
-    packages = ("conceptlab", "torch", "torchvision", "lightning")
+    packages = (conceptlab, torch, torchvision, lightning)
+    versions = [*(f"{package.__name__} {package.__version__}" for package in packages), f"Python {platform.python_version()}"]
     return {
-        "versions": ", ".join(f"{name} {version(name)}" for name in packages) + f", Python {platform.python_version()}",
+        "versions": ", ".join(versions),
         "machine": f"{platform.platform()}, {_processor()}",
         "device": str(device) if device.type == "cpu" else torch.cuda.get_device_name(device),
         "threads": f"{threads} in training, 1 in the measurements",

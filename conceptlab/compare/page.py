@@ -83,8 +83,9 @@ def swapped(swap: Mapping[str, Any]) -> list[tuple[str, str, int]]:
     lines: Counter[tuple[str, str]] = Counter()
     for target, told in swap.items():
         where = target.replace("_", " ")
-        lines.update((f"{entry['part']} ({where})", entry["tier"]) for entry in told["swapped"])
-        lines.update((f"{entry['part']} ({where})", f"left: {entry['reason']}") for entry in told["skipped"])
+        lines.update((f"{e['part']} ({where})", f"{e['before']} → {e['after']}") for e in told["swapped"])
+        lines.update((f"{e['part']} ({where})", f"left: {e['reason']}") for e in told["skipped"])
+        lines.update((f"note ({where})", note) for note in told["notes"])
     return [(part, what, count) for (part, what), count in lines.items()]
 
 

@@ -33,7 +33,7 @@ class Paths:
     output_dir: str
     sweep_dir: str
     data_dir: str
-    run_dir: str | None
+    run_dir: str
 
 
 @dataclass

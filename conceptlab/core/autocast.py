@@ -20,10 +20,14 @@ call, a function from the call's arguments to one of these."""
 
 
 def outside_autocast(function: Callable, autocast: Autocast) -> Callable:
-    """``function`` with its inputs cast by its policy, and autocast switched off while it runs."""
+    """``function`` with its inputs cast by its policy, and autocast, and any `use`, switched off while it runs."""
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if torch._C._is_torch_function_mode_enabled():
+            # what a function is made of is its own affair: an enclosing `use` answers none of it
+            with torch._C.DisableTorchFunction():
+                return call(*args, **kwargs)
         device = _device_type(args, kwargs)
         if device is None or not torch.is_autocast_enabled(device):
             return function(*args, **kwargs)

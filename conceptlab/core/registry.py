@@ -95,7 +95,7 @@ class Registry:
         for module in pkgutil.iter_modules(package.__path__):
             if not module.name.startswith("_") and module.name not in NOT_TIERS:
                 self._provide(concept, module.name, importlib.import_module(f"{package.__name__}.{module.name}"))
-        self._list_parts(name)
+        self._list_all_parts()
 
     def add_tier(self, concept: str, tier: str, module: ModuleType) -> None:
         """Add a tier from another package: a module with functions of torch's names."""
@@ -109,13 +109,18 @@ class Registry:
                 )
             )
         self._provide(self._concepts[concept], tier, module)
-        self._list_parts(concept)
+        self._list_all_parts()
 
     def _provide(self, concept: Concept, tier: str, module: ModuleType) -> None:
         ops = declare(concept.family, tier)
         for name, function in concept.functions.items():
             if hasattr(module, name):
                 ops.provide(name, outside_autocast(getattr(module, name), function.autocast))
+
+    def _list_all_parts(self) -> None:
+        # all of them, since a class may be made on functions of a concept that has only now come
+        for name in self._concepts:
+            self._list_parts(name)
 
     def _list_parts(self, name: str) -> None:
         concept = self._concepts[name]

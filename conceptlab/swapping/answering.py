@@ -36,6 +36,9 @@ def answer_functions(model: nn.Module, parts: Parts, report: SwapReport, methods
         report.skipped.append(Skipped("", "functions", reason))
         return
     before = vars(model).get("_conceptlab_use")
+    if before is not None and before.parts.setting == parts.setting:
+        report.unchanged += 1
+        return
     report.on_undo(lambda: _take_back(model, before))
     if before is None:
         model.__class__ = answering_class(type(model), methods)

@@ -10,10 +10,6 @@ from typing import Any
 import torch
 from torch import nn
 
-<<<<<<< HEAD
-from conceptlab.core import Part, Parts, Tiered, registry
-from conceptlab.swapping.report import Swapped, SwapReport
-=======
 from conceptlab.core import Choice, Part, Parts, message
 from conceptlab.core.parts import DEFAULT
 from conceptlab.swapping import lazy
@@ -35,7 +31,6 @@ from conceptlab.swapping.wanted import Refused, Wanted
 # files of torch.nn.modules without arithmetic beside that of children, and those of torchvision's v2 with some
 _NO_ARITHMETIC = ("container", "flatten", "transformer", "module")
 _ARITHMETIC = ("_augment", "_auto_augment", "_color", "_geometry")
->>>>>>> swapping
 
 
 def swap_modules(root: Any, wanted: Wanted, report: SwapReport) -> None:
@@ -65,21 +60,12 @@ def swap_modules(root: Any, wanted: Wanted, report: SwapReport) -> None:
     leave_fast_paths(root, report)
 
 
-<<<<<<< HEAD
-def parts_by_class(family: str) -> dict[type, Part]:
-    known = {}
-    for part in registry.parts.values():
-        if part.is_class:
-            known |= dict.fromkeys((part.torch, *part.tiers.values()), part)
-    return known
-=======
 def _part_of(module: Any, known: dict[type, Part]) -> Part | None:
     """The part that a module is, or that its class descends from."""
     if isinstance(module, torch.jit.ScriptModule):
         return next((part for part in known.values() if part.name == module.original_name), None)
     cls = lazy.becomes(module) or core_class(type(module))
     return next((known[base] for base in cls.__mro__ if base in known), None)
->>>>>>> swapping
 
 
 def _exchange(place: Place, part: Part, choice: Choice, known: dict[type, Part], report: SwapReport) -> None:

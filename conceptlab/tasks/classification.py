@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import conceptlab as cl
-from conceptlab.data.order import derived_seed
+from conceptlab.data.order import derived_seed, seed_all
 from conceptlab.tasks.divergence import require_finite
 
 Batch = tuple[Tensor, Tensor]
@@ -43,7 +43,7 @@ class Classification(L.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derived_seed(seed))
+            seed_all(derived_seed(seed))
             self.model = hydra.utils.instantiate(model, _convert_="all")
             self.loss = hydra.utils.instantiate(loss, _convert_="all")
         self.reports = {
@@ -63,7 +63,7 @@ class Classification(L.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Start the step's random numbers."""
-        torch.manual_seed(derived_seed(self.hparams.seed, self.current_epoch, batch_idx, self.global_rank))
+        seed_all(derived_seed(self.hparams.seed, self.current_epoch, batch_idx, self.global_rank), self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss to descend.

@@ -2,6 +2,7 @@
 module with the run's folder, whoever started the run: the command line, a job of a sweep, a notebook.
 """
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -19,8 +20,8 @@ def is_child() -> bool:
 
 
 @contextmanager
-def launched_by(folder: Path) -> Iterator[None]:
-    """What Lightning starts inside the block joins the run in ``folder``.
+def launched_by(folder: Path, checkpoint: Path | str | None) -> Iterator[None]:
+    """What Lightning starts inside the block joins the run in ``folder`` that goes on from ``checkpoint``.
 
     Afterwards everything is as before, so that the next job of a sweep can start processes of its own.
     """
@@ -29,7 +30,8 @@ def launched_by(folder: Path) -> Iterator[None]:
         return
     main = sys.modules["__main__"]
     before = sys.argv, main.__spec__, {name: os.environ.get(name) for name in VARIABLES}
-    sys.argv, main.__spec__ = [str(Path(__file__).resolve()), str(folder)], None
+    sys.argv = [sys.argv[0], str(folder), str(checkpoint or "")]
+    main.__spec__ = importlib.util.find_spec("conceptlab.tasks.processes")
     try:
         yield
     finally:
@@ -42,13 +44,15 @@ def launched_by(folder: Path) -> Iterator[None]:
             torch.distributed.destroy_process_group()
 
 
-def _join(folder: Path) -> None:
+def _join(folder: str, checkpoint: str) -> None:
     from omegaconf import OmegaConf
 
     from conceptlab.tasks.run import train
 
-    train(OmegaConf.load(folder / "config.yaml"), folder)
+    config = OmegaConf.load(Path(folder) / "config.yaml")
+    config.ckpt_path = checkpoint or None
+    train(config, folder)
 
 
 if __name__ == "__main__":
-    _join(Path(sys.argv[1]))
+    _join(*sys.argv[1:3])

@@ -1,5 +1,6 @@
 """One run: from a configuration to a folder with the model, its curves and its metrics (docs/runs.md)."""
 
+import logging
 import signal
 import threading
 import warnings
@@ -60,8 +61,7 @@ def train(cfg: DictConfig | Mapping[str, Any], run_dir: str | Path) -> RunResult
         KeyboardInterrupt: Ctrl-C; ``checkpoints/last.ckpt`` is there to go on from.
     """
     folder = Path(run_dir).absolute()
-    config = check(cfg)
-    config["paths"]["run_dir"] = str(folder)
+    config = check(OmegaConf.merge(cfg, {"paths": {"run_dir": str(folder)}}))
     checkpoint = folder / "checkpoints" / "last.ckpt" if config["ckpt_path"] == "last" else config["ckpt_path"]
     with _float32(config["float32"]), _calm():
         task, data = build(config)
@@ -71,7 +71,7 @@ def train(cfg: DictConfig | Mapping[str, Any], run_dir: str | Path) -> RunResult
             _start_folder(folder, config)
         status = None if is_child() else Status(folder)
         try:
-            with launched_by(folder), _interruptible():
+            with launched_by(folder, checkpoint), _interruptible():
                 result = _fit_and_test(config, folder, task, data, checkpoint)
         except BaseException as error:
             if status:
@@ -203,9 +203,15 @@ def _float32(precision: str) -> Iterator[None]:
 
 @contextmanager
 def _calm() -> Iterator[None]:
-    """Without Lightning's advice on what was decided here."""
+    """Without Lightning's advice on what was decided here, and its advertisements."""
+    logger = logging.getLogger("lightning.pytorch")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*does not have many workers")
         warnings.filterwarnings("ignore", ".*exists and is not empty")
-        warnings.filterwarnings("ignore", ".*it is recommended to use `self.log")
-        yield
+        warnings.filterwarnings("ignore", ".*LeafSpec.* is deprecated")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)

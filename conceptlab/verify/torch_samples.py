@@ -79,7 +79,7 @@ def class_error_samples(part: Part, dtype: torch.dtype, device: str = "cpu") -> 
 
 
 def optimizer_samples(part: Part, device: str = "cpu") -> Iterator[Sample]:
-    """An optimizer's settings from ``optim_db``, each with and without ``foreach``, ``fused`` and ``differentiable``."""
+    """An optimizer's settings from ``optim_db``, each without and with ``foreach``, ``fused``, ``differentiable``."""
     for info in optim_db:
         if info.optim_cls is part.torch:
             for setting in _get_optim_inputs_including_global_cliquey_kwargs(device, torch.float64, info):

@@ -22,6 +22,11 @@ def rounding(seed, scale=1.0, steps=STEPS):
     return 1 + scale * 1.2e-7 * noise * np.geomspace(1, 100, steps)
 
 
+def swapped(name, part, tier):
+    """One exchange."""
+    return {"name": name, "part": part, "before": "builtin", "after": str(tier), "way": "class"}
+
+
 def make_run(
     folder: Path,
     parts="builtin",
@@ -61,10 +66,11 @@ def make_run(
         "metrics.json": {"test/accuracy": accuracy, "test/loss": float(loss[-1])} if state == "finished" else {},
         "swap.json": {
             "model": {
-                "swapped": [{"name": f"{layer}", "part": "Conv2d", "tier": parts} for layer in (0, 3)],
+                "swapped": [swapped(f"{layer}", "Conv2d", parts) for layer in (0, 3)],
                 "skipped": [{"name": "6", "part": "Linear", "reason": "a subclass"}],
+                "notes": [],
             },
-            "optimizer": {"swapped": [{"name": "", "part": "Adam", "tier": parts}], "skipped": []},
+            "optimizer": {"swapped": [swapped("", "Adam", parts)], "skipped": [], "notes": ["by class"]},
         },
         "timing.json": {"step": 0.006 if parts == "builtin" else 0.008, "device": "cpu", "threads": 1},
     }

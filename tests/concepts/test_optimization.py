@@ -8,6 +8,7 @@ import re
 import pytest
 import torch
 from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from conceptlab.core import registry
 from conceptlab.verify import torch_samples
@@ -66,29 +67,40 @@ def check_alike(ours, theirs, where):
     check_same(ours.state_dict()["state"], theirs.state_dict()["state"], f"{where}: state")
 
 
-def quadratic(x, y):
-    return (torch.linspace(0.1, 3, 8) * (x - 1) ** 2).sum() / 2 + (y * y).sum()
+def objective(x, z):
+    """A quadratic bowl of condition 30, and Rosenbrock's valley from five starting points."""
+    a, b = z
+    return (torch.linspace(0.1, 3, 8) * (x - 1) ** 2).sum() / 2 + ((1 - a) ** 2 + 10 * (b - a * a) ** 2).sum() / 50
 
 
-def rosenbrock(x, y):
-    return (((1 - x[:-1]) ** 2).sum() + 10 * ((x[1:] - x[:-1] ** 2) ** 2).sum() + (y * y).sum()) / 50
+def slopes(x, z):
+    """The gradients of ``objective``."""
+    a, b = z
+    off = b - a * a
+    return torch.linspace(0.1, 3, 8) * (x - 1), torch.stack([a - 1 - 20 * a * off, 10 * off]) / 25
 
 
 def points():
     generator = torch.Generator().manual_seed(0)
-    return [nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((8,), (2, 3))]
+    return [nn.Parameter(torch.randn(shape, generator=generator)) for shape in ((8,), (2, 5))]
 
 
-@pytest.mark.parametrize("objective", [quadratic, rosenbrock])
+def test_slopes():
+    points_ = [p.detach() for p in points()]
+    check_same(slopes(*points_), torch.func.grad(objective, argnums=(0, 1))(*points_), "slopes", bound=1e-14)
+
+
 @pytest.mark.parametrize(("part", "tier", "kwargs"), PLAIN)
-def test_trajectory(part, tier, kwargs, objective):
-    """A thousand steps on a smooth problem."""
+def test_trajectory(part, tier, kwargs):
+    """A thousand steps on smooth problems."""
     sign = -1 if kwargs.get("maximize") else 1
     pair = both(part, tier, points, kwargs)
     for step in range(1000):
         for optimizer in pair:
-            optimizer.zero_grad()
-            (sign * objective(*parameters(optimizer))).backward()
+            for p, slope in zip(
+                parameters(optimizer), slopes(*(p.detach() for p in parameters(optimizer))), strict=True
+            ):
+                p.grad = sign * slope
             optimizer.step()
         if step % 100 == 99:
             check_alike(*pair, f"step {step + 1}")
@@ -127,11 +139,11 @@ def all_kinds():
         nn.Parameter(draw(3, 4)),
         nn.Parameter(draw()),
         nn.Parameter(draw(5, 0)),
-        nn.Parameter(draw(300, 1000)),
+        nn.Parameter(draw(135, 1000)),
         nn.Parameter(draw(4, 3, 5, 5).contiguous(memory_format=torch.channels_last)),
-        nn.Parameter(draw(400, 400).t()),
-        nn.Parameter(draw(70_000)),
-        nn.Parameter(draw(70_000)),
+        nn.Parameter(draw(363, 363).t()),
+        nn.Parameter(draw(66_000)),
+        nn.Parameter(draw(66_000)),
         nn.Parameter(draw(7)[::2]),
         nn.Parameter(torch.complex(draw(4), draw(4))),
     ]
@@ -140,33 +152,41 @@ def all_kinds():
 @pytest.mark.parametrize(("part", "tier", "kwargs"), SETTINGS)
 def test_settings(part, tier, kwargs):
     """All of PyTorch's settings, with parameters of all kinds, some of which have no gradient in some steps."""
-    wanted = (lambda p: not p.is_complex()) if kwargs.get("fused") else (lambda p: True)
-    pair = both(part, tier, lambda: [p for p in all_kinds() if wanted(p)], kwargs)
+    # torch's fused kernels refuse complex numbers, and take a tensor with gaps for one without
+    makers = all_kinds if not kwargs.get("fused") else lambda: all_kinds()[:-2]
+    pair = both(part, tier, makers, kwargs)
     if kwargs.get("differentiable"):
         for optimizer in pair:
             for p in parameters(optimizer):
                 p.requires_grad_(False)  # a leaf that requires a gradient cannot be written to
-    for seed in range(4):
+    for seed in range(3):
         for optimizer in pair:
-            give_gradients(optimizer, seed, skip={0: (0,), 2: (1, 3)}.get(seed, ()))
+            # nor can its fused SGD go on from buffers for some parameters only
+            skip = {0: (0,), 2: (1, 3)}.get(seed, ()) if not kwargs.get("fused") else ()
+            give_gradients(optimizer, seed, skip)
             optimizer.step()
         check_alike(*pair, f"step {seed + 1}")
 
 
-@EACH_PART
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    ("part", "tier", "dtype"),
+    [
+        pytest.param(*case.values, dtype, id=f"{case.id}-{dtype}")
+        for case in TIERS
+        # naive rounds after each operation
+        for dtype in (torch.float32, torch.bfloat16, torch.float16)[: 1 if case.values[1] == "naive" else 3]
+    ],
+)
 def test_precision(part, tier, dtype):
     """The error against float64 is at most four times torch's own."""
-    if tier == "naive" and dtype != torch.float32:
-        pytest.skip("naive rounds after each operation")
     torch.set_default_dtype(torch.float32)
     kwargs = {**HARD[part.name], **({"eps": 1e-3} if dtype == torch.float16 and part.name != "SGD" else {})}
     ratio = ErrorRatio()
-    for seed in range(5):
+    for seed in range(3):
 
         def start(dtype=dtype, seed=seed):
             generator = torch.Generator().manual_seed(seed)
-            shapes = ((40, 5), (200_000,))
+            shapes = ((40, 5), (140_000,))
             return [nn.Parameter(torch.randn(s, generator=generator).to(dtype)) for s in shapes]
 
         ours, theirs = both(part, tier, start, kwargs)
@@ -256,7 +276,7 @@ def test_closure(part, tier):
 
         def closure(optimizer=optimizer):
             optimizer.zero_grad()
-            loss = quadratic(*parameters(optimizer))
+            loss = objective(*parameters(optimizer))
             loss.backward()
             return loss
 
@@ -273,7 +293,7 @@ def test_step_hooks(part, tier):
     order = []
     ours.register_step_pre_hook(lambda *_: order.append("before"))
     ours.register_step_post_hook(lambda *_: order.append("after"))
-    anywhere = torch.optim.optimizer.register_optimizer_step_pre_hook(lambda *_: order.append("global"))
+    anywhere = register_optimizer_step_pre_hook(lambda *_: order.append("global"))
     ours.step(lambda: order.append("step"))
     anywhere.remove()
     assert order == ["global", "before", "step", "after"]
@@ -355,24 +375,55 @@ def test_tensor_hyperparameters(part, tier):
 
 
 @EACH_PART
-def test_differentiable(part, tier):
-    """The derivatives of two steps, by parameters, gradients, learning rate and weight decay."""
-    adam = part.name != "SGD"
+@pytest.mark.parametrize("steps", [1, 2])
+def test_differentiable(part, tier, steps):
+    """The derivatives of the parameters after a step or two, by all that they came from."""
+    # torch's own Adam has none by betas in a second step, nor any with amsgrad in one
+    by_betas = part.name != "SGD" and steps == 1
     results = []
     for cls, extra in ((part.tiers["handmade"], {"tier": tier}), (part.torch, {})):
         generator = torch.Generator().manual_seed(4)
-        leaves = [torch.randn(3, 2, generator=generator) for _ in range(3)]
-        leaves += [torch.tensor(0.05), torch.tensor(0.1), torch.tensor(0.8), torch.tensor(0.9)]
-        start, first, second, lr, decay, beta1, beta2 = (x.requires_grad_() for x in leaves)
+        start, *grads = (torch.randn(3, 2, generator=generator).requires_grad_() for _ in range(steps + 1))
+        lr, decay, beta1, beta2 = (torch.tensor(x, requires_grad=True) for x in (0.05, 0.1, 0.8, 0.9))
+        if part.name == "SGD":
+            kwargs = {"momentum": 0.9 * (steps > 1), "nesterov": steps > 1}
+        else:
+            kwargs = {"betas": (beta1, beta2) if by_betas else (0.8, 0.9), "eps": 0.1}
         p = start.clone()
-        kwargs = {"betas": (beta1, beta2), "amsgrad": True} if adam else {"maximize": True}
         optimizer = cls([p], lr=lr, weight_decay=decay, differentiable=True, **kwargs, **extra)
-        for grad in (first, second):
+        for grad in grads:
             p.grad = grad.clone()
             optimizer.step()
         y = torch.randn(3, 2, generator=generator)
-        results.append([p.detach(), *torch.autograd.grad((p * y).sum(), [*leaves[: 7 if adam else 5]])])
-    check_same(*results, "derivatives", strides=False)
+        leaves = [start, *grads, lr, decay, *([beta1, beta2] if by_betas else [])]
+        results.append([p.detach(), *torch.autograd.grad((p * y).sum(), leaves)])
+    # in a first step the betas cancel: their derivatives are zero, up to rounding
+    check_same(*results, "derivatives", strides=False, noise=1e-14)
+
+
+@pytest.mark.parametrize(("part", "tier"), [case for case in TIERS if case.values[0].name != "SGD"])
+def test_amsgrad_is_differentiable(part, tier):
+    """In any number of steps, against finite differences."""
+
+    def three_steps(start, grad, lr):
+        p = start.clone()
+        optimizer = part.tiers["handmade"]([p], lr=lr, amsgrad=True, differentiable=True, tier=tier)
+        for factor in (1, 2, 0.5):
+            p.grad = grad * factor
+            optimizer.step()
+        return p
+
+    generator = torch.Generator().manual_seed(5)
+    start, grad = (torch.randn(4, generator=generator, requires_grad=True) for _ in range(2))
+    torch.autograd.gradcheck(three_steps, (start, grad, torch.tensor(0.05, requires_grad=True)))
+
+
+@EACH_PART
+def test_without_any_gradient(part, tier):
+    ours, theirs = both(part, tier, points, HARD[part.name])
+    for optimizer in (ours, theirs):
+        optimizer.step()
+    check_alike(ours, theirs, "no gradients")
 
 
 @EACH_PART
@@ -393,7 +444,7 @@ def test_functions_alone(part, tier):
     for function in (getattr(ops, name), concept.builtin(name)):
         params, grads = [p.detach() for p in points()], [p.detach() * 2 for p in points()]
         if name == "sgd":
-            states = [[None, torch.ones(2, 3)]]
+            states = [[None, torch.ones(2, 5)]]
             numbers = {"momentum": 0.9, "dampening": 0.1, "nesterov": False, "weight_decay": 0.1, "lr": 0.1}
             function(params, grads, *states, **numbers, maximize=True)
         else:
@@ -410,7 +461,7 @@ def test_no_graph_is_kept(part, tier):
     ours, _ = both(part, tier, points, HARD[part.name])
     for _ in range(3):
         ours.zero_grad()
-        quadratic(*parameters(ours)).backward()
+        objective(*parameters(ours)).backward()
         ours.step()
     state = [x for s in ours.state.values() for x in s.values()]
     assert not any(x.requires_grad or x.grad_fn for x in state)

@@ -118,3 +118,14 @@ def test_not_for_optimizers():
     optimizer = torch.optim.SGD(Net().parameters(), lr=0.1)
     with pytest.raises(TypeError, match="functions= with a model"):
         cl.swap(optimizer, "handmade", functions=True)
+
+
+def test_what_a_part_is_made_of_is_not_answered(x, monkeypatch):
+    """A handmade layer inside a model with answered functions: its own tier computes all of it."""
+    from conceptlab.core import namespace
+    from conceptlab.core.autocast import outside_autocast
+
+    monkeypatch.setattr(namespace("nn", "handmade"), "relu", outside_autocast(lambda x, inplace: torch.relu(x), None))
+    net = nn.Sequential(nn.ReLU())
+    cl.swap(net, {"ReLU": "handmade", "relu": marked}, functions=True)
+    assert torch.equal(net(x), x.clamp(min=0))

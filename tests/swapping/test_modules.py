@@ -336,8 +336,11 @@ def test_transformer_layer_holds_a_function_and_has_a_fast_path():
     assert {s.name for s in report.swapped if s.part == "relu"} == {"layers.0.activation", "layers.1.activation"}
     assert "fused path" in str(report)
     heard = []
-    encoder.layers[0].linear1.__class__ = type("Heard", (type(encoder.layers[0].linear1),), {
-        "forward": lambda self, x: heard.append(1) or super(type(self), self).forward(x)})
+    encoder.layers[0].linear1.__class__ = type(
+        "Heard",
+        (type(encoder.layers[0].linear1),),
+        {"forward": lambda self, x: heard.append(1) or super(type(self), self).forward(x)},
+    )
     with torch.no_grad():
         assert_same(encoder(x), expected[0])
         assert_same(encoder(x, src_key_padding_mask=padded)[1, :3], expected[1])

@@ -25,8 +25,21 @@ class Marked(torch.optim.SGD):
 class WithConstructor(torch.optim.Optimizer):
     """torch's arguments, and one more; no relation to torch's class."""
 
-    def __init__(self, params, lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, maximize=False,
-                 foreach=None, differentiable=False, fused=None, extra=3):
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        momentum=0,
+        dampening=0,
+        weight_decay=0,
+        nesterov=False,
+        *,
+        maximize=False,
+        foreach=None,
+        differentiable=False,
+        fused=None,
+        extra=3,
+    ):
         self.own = "set by the constructor"
         super().__init__(params, {"lr": lr, "momentum": momentum, "extra": extra})
 
@@ -189,5 +202,3 @@ def test_setting_that_does_not_speak_of_it(problem):
     assert "Nothing to swap" in str(cl.swap(optimizer, "handmade"))
     with pytest.raises(ValueError, match="matched nothing"):
         cl.swap(optimizer, {"relu": "handmade"}, strict=True)
-
-

@@ -32,7 +32,9 @@ def image():
 
 
 def nested():
-    return v2.Compose([v2.CenterCrop(4), v2.RandomApply([v2.RandomHorizontalFlip(1.0)], p=1.0), v2.Normalize([0.5], [2.0])])
+    return v2.Compose(
+        [v2.CenterCrop(4), v2.RandomApply([v2.RandomHorizontalFlip(1.0)], p=1.0), v2.Normalize([0.5], [2.0])]
+    )
 
 
 def test_compose_is_walked(image):

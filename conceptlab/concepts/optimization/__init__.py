@@ -9,8 +9,7 @@ $$ g \leftarrow g_t + \lambda \theta, \qquad b \leftarrow \mu b + (1 - \tau)\, g
    \theta \leftarrow \theta - \gamma\, b $$
 
 The momentum buffer $b$ is a memory of earlier gradients: along a valley they add up to $1 / (1 - \mu)$ times one of
-them, across it they cancel. With ``nesterov`` the step is $g + \mu b$, which is the buffer as it will be if the
-gradient stays.
+them, across it they cancel. With ``nesterov`` the step is $g + \mu b$: the next buffer, if the gradient stays.
 
 **Adam.** $\beta_1, \beta_2$ are ``betas``, $\epsilon$ is ``eps``; $m$ and $v$ (``exp_avg``, ``exp_avg_sq``) start at zero.
 
@@ -75,7 +74,7 @@ class SGD(_TieredOptimizer, torch.optim.SGD):
     """
 
     def update_group(self, group: dict[str, Any]) -> None:
-        """One step for one parameter group."""
+        """Update one parameter group."""
         params: list[Tensor] = []
         grads: list[Tensor] = []
         buffers: list[Tensor | None] = []
@@ -106,7 +105,7 @@ class Adam(_TieredOptimizer, torch.optim.Adam):
     """
 
     def update_group(self, group: dict[str, Any]) -> None:
-        """One step for one parameter group."""
+        """Update one parameter group."""
         params: list[Tensor] = []
         state: tuple[list[Tensor], ...] = ([], [], [], [], [])  # gradients, m, v, the largest v, t
         has_complex = self._init_group(group, params, *state)

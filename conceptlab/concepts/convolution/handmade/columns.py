@@ -10,13 +10,18 @@ sum of their gradients.
 
 $X$ has K times the size of $x$, too much to write to memory and read again. So it exists only in part: *blocks* of
 samples, or of output rows where one sample is too large, that stay in the processor's cache between being gathered and
-being multiplied. A kernel of size 1 needs no gathering at all: its $X$ is a view.
+being multiplied. Within a block the samples are the last axis, so that gathering copies long runs of memory even where
+the images are small. A kernel of size 1 needs no gathering at all: its $X$ is a view.
+
+With stride 1 the gradient by input is a convolution again, of $g$ with the kernel turned round and its two channel axes
+exchanged: put $p = i - dk$ into its formula. That gathers where $w^\top G$ scatters, and gathering is the faster of the
+two, unless the images are so small that turning the weights round is what takes the time.
 """
 
 from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 
 from conceptlab.concepts.convolution.handmade.geometry import Geometry, wide
 
@@ -25,71 +30,105 @@ _CACHED = 2**19
 _FEW = 256
 """Below so many columns a matrix product spends its time on fetching the weights: then several samples go together."""
 
+Block = tuple[slice, slice, slice]
+"""A part of the result: samples, all channels, rows."""
+
 
 def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
     """Write the convolution into ``y``."""
-    G, kernel, out = geometry.groups, weight.shape[2:], y.shape[2:]
-    rows = wide(weight).reshape(G, weight.shape[0] // G, -1)  # (G, O/G, C/G·K)
+    G, kernel = geometry.groups, weight.shape[2:]
+    rows = wide(weight).reshape(G, weight.shape[0] // G, weight.shape[1:].numel())
     start = None if bias is None else wide(bias).reshape(G, -1, 1)
-    windows = geometry.windows(geometry.pad(wide(x)), kernel)
-    for block in _blocks(x, kernel, out):
-        columns = _columns(windows[block], G)
+    for block, columns in _gathered(x, kernel, y.shape[2:], geometry):
         product = torch.bmm(rows, columns) if start is None else torch.baddbmm(start, rows, columns)
-        target = y[block].transpose(0, 1)
+        target = _samples_last(y[block])
         target.copy_(product.view(target.shape))
 
 
 def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
     """Write the gradient by input into ``dx``."""
-    G, kernel, out = geometry.groups, weight.shape[2:], g.shape[2:]
-    rows = wide(weight).reshape(G, weight.shape[0] // G, -1).transpose(1, 2)  # (G, C/G·K, O/G)
-    g = wide(g)
-    padded = geometry.pad(torch.zeros_like(dx, dtype=g.dtype, memory_format=torch.contiguous_format))
-    taps = list(geometry.taps(padded, kernel, out))
-    for block in _blocks(dx, kernel, out):
-        columns = torch.bmm(rows, _sheet(g[block], G))
-        n, _, *space = g[block].shape
-        by_tap = columns.view(dx.shape[1], len(taps), n, *space).unbind(1)
-        for tap, gradient in zip(taps, by_tap, strict=True):
-            tap[block].transpose(0, 1).add_(gradient)
-    dx.copy_(geometry.inside(padded))
+    beyond = [d * (k - 1) - p for k, p, d in zip(weight.shape[2:], geometry.padding, geometry.dilation, strict=True)]
+    large = g.shape[0] * g.shape[2:].numel() >= weight.shape[0]
+    if max(geometry.stride) == 1 and min(beyond) >= 0 and large:
+        turned = _turned(weight, geometry.groups)
+        convolve(dx, g, turned, None, geometry._replace(padding=tuple(beyond)))
+    else:
+        _scatter(dx, g, weight, geometry)
 
 
 def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> None:
     """Write the gradient by weight into ``dw``."""
-    G, kernel, out = geometry.groups, dw.shape[2:], g.shape[2:]
-    g = wide(g)
-    windows = geometry.windows(geometry.pad(wide(x)), kernel)
-    total = g.new_zeros(G, dw.shape[0] // G, dw.shape[1:].numel())
-    for block in _blocks(x, kernel, out):
-        total.baddbmm_(_sheet(g[block], G), _columns(windows[block], G).transpose(1, 2))
+    G = geometry.groups
+    total = wide(g).new_zeros(G, dw.shape[0] // G, dw.shape[1:].numel())
+    for block, columns in _gathered(x, dw.shape[2:], g.shape[2:], geometry):
+        total.baddbmm_(_sheet(g[block], G), columns.transpose(1, 2))
     dw.copy_(total.view(dw.shape))
 
 
-def _blocks(x: Tensor, kernel: Sequence[int], out: Sequence[int]) -> Iterator[tuple[slice, slice, slice]]:
-    """Parts of the result, (samples, all channels, output rows), that are computed one after the other."""
+def _turned(weight: Tensor, groups: int) -> Tensor:
+    """The kernel backwards, from output to input channels: (O, C/G, \\*k) to (C, O/G, \\*k)."""
+    by_group = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+    return by_group.flip(*range(2, weight.dim())) if weight.shape[2:].numel() > 1 else by_group
+
+
+def _scatter(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
+    """The gradient by input as $w^\\top G$, each column added to the window that it came from."""
+    G, kernel = geometry.groups, weight.shape[2:]
+    rows = wide(weight).reshape(G, weight.shape[0] // G, weight.shape[1:].numel()).transpose(1, 2)
+    for samples, bands in _blocks(dx, kernel, g.shape[2:]):
+        part = dx[samples]
+        padded = geometry.canvas(part, wide(g).dtype)
+        taps = list(geometry.taps(padded, kernel, g.shape[2:]))
+        for band in bands:
+            columns = torch.bmm(rows, _sheet(g[samples, :, band], G))
+            by_tap = columns.view(part.shape[1], len(taps), *taps[0][:, band].shape[1:]).unbind(1)
+            for tap, gradient in zip(taps, by_tap, strict=True):
+                tap[:, band].add_(gradient)
+        _samples_last(part).copy_(geometry.inside(padded))
+
+
+def _gathered(x: Tensor, kernel: Size, out: Size, geometry: Geometry) -> Iterator[tuple[Block, Tensor]]:
+    """Block by block, the matrices X, (G, C/G·K, P·n)."""
+    G, C, rank = geometry.groups, x.shape[1], len(kernel)
+    canvas = None
+    for samples, bands in _blocks(x, kernel, out):
+        part = _samples_last(x[samples])  # (C, *size, n)
+        if not any(geometry.padding):
+            padded = wide(part).contiguous()
+        else:
+            # the border of zeros is drawn once; from block to block only what is inside of it changes
+            canvas = geometry.canvas(x[samples], wide(x).dtype) if canvas is None else canvas
+            padded = canvas[..., : part.shape[-1]]
+            geometry.inside(padded).copy_(part)
+        windows = geometry.windows(padded, kernel)  # (C, *out, n, *kernel)
+        windows = windows.permute(0, *range(2 + rank, 2 + 2 * rank), *range(1, 2 + rank))
+        for band in bands:
+            block = windows[(slice(None),) * (1 + rank) + (band,)]
+            yield (
+                (samples, slice(None), band),
+                block.reshape(G, C // G * kernel.numel(), block.shape[1 + rank :].numel()),
+            )
+
+
+def _blocks(x: Tensor, kernel: Size, out: Size) -> Iterator[tuple[slice, list[slice]]]:
+    """Samples that are computed together, each time with the bands of output rows that they are computed in."""
     B, C = x.shape[:2]
-    rows, row = out[0], torch.Size(out[1:]).numel()
     # a GPU is kept busy, and a compiled graph small, by one large product
     cached = _CACHED if x.device.type == "cpu" and not torch.compiler.is_compiling() else 2**27
-    fit = cached // max(C * torch.Size(kernel).numel() * row, 1)  # output rows in a block
-    samples = max(fit // rows, -(-_FEW // (rows * row)), 1)
-    band = rows if samples > 1 else max(min(fit, rows), 1)
+    fit = cached // max(C * kernel.numel() * out[1:].numel(), 1)  # output rows in a block
+    samples = max(fit // out[0], -(-_FEW // out.numel()), 1)
+    band = out[0] if samples > 1 else min(max(fit, 1), out[0])
+    bands = [slice(r, r + band) for r in range(0, out[0], band)]
     for b in range(0, B, samples):
-        for r in range(0, rows, band):
-            yield slice(b, b + samples), slice(None), slice(r, r + band)
+        yield slice(b, b + samples), bands
 
 
-def _columns(windows: Tensor, groups: int) -> Tensor:
-    """Windows (n, C, \\*out, \\*kernel) as the matrices X, (G, C/G·K, n·P)."""
-    n, C, *rest = windows.shape
-    rank = len(rest) // 2
-    order = (1, *range(2 + rank, 2 + 2 * rank), 0, *range(2, 2 + rank))
-    K, P = torch.Size(rest[rank:]).numel(), torch.Size(rest[:rank]).numel()
-    return windows.permute(order).reshape(groups, C // groups * K, n * P)
+def _samples_last(images: Tensor) -> Tensor:
+    """(n, C, \\*size) as (C, \\*size, n)."""
+    return images.permute(*range(1, images.dim()), 0)
 
 
 def _sheet(g: Tensor, groups: int) -> Tensor:
-    """Images (n, O, \\*out) as the matrices G, (G, O/G, n·P)."""
-    n, O, *out = g.shape
-    return g.transpose(0, 1).reshape(groups, O // groups, n * torch.Size(out).numel())
+    """Images (n, O, \\*out) as the matrices G, (G, O/G, P·n)."""
+    sheet = _samples_last(wide(g))
+    return sheet.reshape(groups, sheet.shape[0] // groups, sheet.shape[1:].numel())

@@ -33,30 +33,27 @@ class Geometry(NamedTuple):
         axes = zip(size, kernel, self.stride, self.padding, self.dilation, strict=True)
         return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes]
 
-    def pad(self, x: Tensor) -> Tensor:
-        """The input with zeros around, contiguous."""
-        if not any(self.padding):
-            return x.contiguous()
+    def canvas(self, x: Tensor, dtype: torch.dtype) -> Tensor:
+        """Zeros for ``x`` with its padding, the samples last: (C, \\*padded, n)."""
         space = [n + 2 * p for n, p in zip(x.shape[2:], self.padding, strict=True)]
-        padded = x.new_zeros(*x.shape[:2], *space)
-        self.inside(padded).copy_(x)
-        return padded
+        return x.new_zeros(x.shape[1], *space, x.shape[0], dtype=dtype)
 
-    def inside(self, padded: Tensor) -> Tensor:
-        """A padded tensor without its border, as a view."""
-        return padded[(..., *(slice(p, n - p) for n, p in zip(padded.shape[2:], self.padding, strict=True)))]
+    def inside(self, canvas: Tensor) -> Tensor:
+        """A canvas without its border, as a view."""
+        axes = zip(canvas.shape[1:-1], self.padding, strict=True)
+        return canvas[(slice(None), *(slice(p, n - p) for n, p in axes))]
 
-    def windows(self, padded: Tensor, kernel: Sequence[int]) -> Tensor:
-        """All windows, (B, C, \\*out, \\*kernel), as a view: neighbours share what they overlap in."""
+    def windows(self, canvas: Tensor, kernel: Sequence[int]) -> Tensor:
+        """All windows, (C, \\*out, n, \\*kernel), as a view: neighbours share what they overlap in."""
         for axis, (k, s, d) in enumerate(zip(kernel, self.stride, self.dilation, strict=True)):
-            padded = padded.unfold(2 + axis, d * (k - 1) + 1, s)
-        return padded[(..., *(slice(None, None, d) for d in self.dilation))]
+            canvas = canvas.unfold(1 + axis, d * (k - 1) + 1, s)
+        return canvas[(..., *(slice(None, None, d) for d in self.dilation))]
 
-    def taps(self, padded: Tensor, kernel: Sequence[int], out: Sequence[int]) -> Iterator[Tensor]:
-        """For each tap the elements that it meets, one a window, (..., \\*out), as a view."""
+    def taps(self, canvas: Tensor, kernel: Sequence[int], out: Sequence[int]) -> Iterator[Tensor]:
+        """For each tap the elements that it meets, one a window, (C, \\*out, n), as a view."""
         for place in product(*map(range, kernel)):
             axes = zip(place, out, self.stride, self.dilation, strict=True)
-            yield padded[(..., *(slice(k * d, k * d + s * (n - 1) + 1, s) for k, n, s, d in axes))]
+            yield canvas[(slice(None), *(slice(k * d, k * d + s * (n - 1) + 1, s) for k, n, s, d in axes))]
 
 
 def room(shape: Sequence[int], *inputs: Tensor) -> Tensor:

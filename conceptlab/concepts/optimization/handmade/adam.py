@@ -1,9 +1,9 @@
 r"""Adam and AdamW.
 
-**Bias.** The averages start at 0. Unrolled, $m_t = (1 - \beta_1) \sum_{s=1}^{t} \beta_1^{t-s} g_s$, and the weights
-add up to $(1 - \beta_1) \frac{1 - \beta_1^t}{1 - \beta_1} = 1 - \beta_1^t$, not to 1. If the gradients have one expectation,
-$\mathrm E[m_t] = (1 - \beta_1^t)\, \mathrm E[g]$; likewise $\mathrm E[v_t] = (1 - \beta_2^t)\, \mathrm E[g^2]$. So with
-$c_1 = 1 - \beta_1^t$ and $c_2 = 1 - \beta_2^t$ the step is
+**Bias.** The averages start at 0. Unrolled, $m_t = (1 - \beta_1) \sum_{s=1}^{t} \beta_1^{t-s} g_s$, in which the
+weights add up to $(1 - \beta_1) \frac{1 - \beta_1^t}{1 - \beta_1} = 1 - \beta_1^t$, not to 1. If the gradients have
+one expectation, $\mathrm E[m_t] = (1 - \beta_1^t)\, \mathrm E[g]$; likewise
+$\mathrm E[v_t] = (1 - \beta_2^t)\, \mathrm E[g^2]$. So with $c_1 = 1 - \beta_1^t$ and $c_2 = 1 - \beta_2^t$ the step is
 
 $$ \gamma \frac{m / c_1}{\sqrt{v / c_2} + \epsilon}
    = \underbrace{\gamma\, \frac{\sqrt{c_2}}{c_1}}_{\text{one number}} \cdot
@@ -58,6 +58,8 @@ def adam(
     options = (*numbers, eps, maximize, decoupled_weight_decay)
     columns = [params, grads, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if amsgrad else [])]
     columns = [[torch.view_as_real(x) if x.is_complex() else x for x in column] for column in columns]
+    if not params:
+        return
     torch._foreach_add_(state_steps, 1)
     # One by one, with the step count as a tensor: what needs a derivative or is recorded for later steps, and
     # hyperparameters that are tensors, whose values stay on their device.
@@ -67,7 +69,7 @@ def adam(
             _step_one(*row, t=step.to(torch.float64, copy=True), options=options)
         return
     # The counts lie on the CPU: reading them waits for no device. They are mostly the same for all parameters.
-    counts = torch.stack(state_steps).tolist() if state_steps else []
+    counts = torch.stack(state_steps).tolist()
     for t in dict.fromkeys(counts):
         of_t = [[x for x, count in zip(column, counts, strict=True) if count == t] for column in columns]
         for group in groups(of_t):

@@ -46,6 +46,8 @@ def sgd(
     maximize: bool,
 ) -> None:
     refuse_scaled_gradients("sgd", grad_scale, found_inf)
+    if not params:
+        return
     options = (scalar(weight_decay), momentum, scalar(lr), dampening, nesterov, maximize)
     # One by one: what needs a derivative, a hyperparameter that is a tensor (its value stays on its device), a sparse
     # gradient, and a first step, which has to make the buffers.
@@ -76,7 +78,7 @@ def _step_together(
 ) -> None:
     columns = [params, grads] if buffers is None else [params, grads, buffers]
     one_pass = buffers is None and weight_decay == 0 and not maximize
-    for group in [columns] if one_pass and params else groups(columns):
+    for group in [columns] if one_pass else groups(columns):
         p, g, *b = (in_float32(column) for column in group)
         if maximize:
             g = torch._foreach_neg(g)

@@ -1,0 +1,187 @@
+"""The command ``conceptlab``. Nothing here imports torch or Lightning before the command that needs them is known."""
+
+import argparse
+import difflib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from conceptlab import __version__
+
+EXAMPLES = """\
+examples:
+  conceptlab compare experiment=digits_cnn                      the same on torch's parts and on handmade ones
+  conceptlab train experiment=digits_mlp parts=handmade parts.relu=naive
+  conceptlab train -m experiment=digits_mlp parts=builtin,handmade seed=1,2,3
+  conceptlab train experiment=digits_mlp ckpt_path=last         go on after Ctrl-C
+  conceptlab test ckpt_path=outputs/…/checkpoints/best.ckpt parts=naive
+  conceptlab show convolution
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the result is the exit code."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
+        near = difflib.get_close_matches(argv[0], COMMANDS, n=1)
+        remedy = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(COMMANDS)}."
+        return _fail(f"expected a command, received {argv[0]!r}. {remedy}", code=2)
+    parser = argparse.ArgumentParser(
+        prog="conceptlab",
+        description="The ideas of a deep-learning course by hand, beside PyTorch's own, in real experiments.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"conceptlab {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=(command.__doc__ or "").splitlines()[0], add_help=False)
+    arguments, rest = parser.parse_known_args(argv[:1])[0], argv[1:]
+    if arguments.command is None:
+        parser.print_help()
+        return 0
+    try:
+        return COMMANDS[arguments.command](rest) or 0
+    except KeyboardInterrupt:
+        return _fail("interrupted", code=130)
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 1 if leaving.code else 0
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has gone
+        return 1
+    except Exception as error:
+        if _is_mistake(error):
+            return _fail(str(error))
+        raise
+
+
+def train(argv: Sequence[str]) -> int | None:
+    """train an experiment; -m sweeps over values separated by commas"""
+    parser = _parser(
+        "train",
+        "Train one experiment, or with -m one for each combination of values.",
+        epilog="Settings are Hydra's: key=value, group=choice. They also take --cfg job (show, do not run).",
+    )
+    parser.add_argument("-m", "--multirun", action="store_true", help="run every combination of a=1,2 b=3,4")
+    parser.add_argument("--cfg", choices=["job", "hydra", "all"], help="show the configuration and do not run")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="experiment=…, parts=…, seed=…, optimizer.lr=…")
+    arguments = parser.parse_args(argv)
+
+    from conceptlab.tasks.launch import launch
+
+    return launch(arguments.overrides, multirun=arguments.multirun, show=arguments.cfg)
+
+
+def test(argv: Sequence[str]) -> None:
+    """test a checkpoint, on any parts: ckpt_path=… parts=…"""
+    parser = _parser("test", "Test a checkpoint; what is not given is as it was when it was trained.")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="ckpt_path=FILE, parts=…, trainer=…")
+    arguments = parser.parse_args(argv)
+
+    from conceptlab.tasks.launch import test_checkpoint
+
+    for name, value in test_checkpoint(arguments.overrides).items():
+        print(f"{name} {value:.6g}")
+
+
+def compare(argv: Sequence[str]) -> int | None:
+    """run an experiment once for each variant and write a report"""
+    from conceptlab import compare as comparing
+
+    return comparing.main(list(argv))
+
+
+def list_parts(argv: Sequence[str]) -> None:
+    """list the concepts, their parts and tiers"""
+    _parser("list", "List the concepts, their parts, and the tiers that each part has.").parse_args(argv)
+
+    from conceptlab.core import registry
+
+    for name, concept in sorted(registry.concepts.items()):
+        print(f"{name}: {concept.title}")
+        tiers: dict[str, list[str]] = {}
+        for part in registry.parts.values():
+            if part.concept == name:
+                tiers.setdefault(", ".join(sorted(part.tiers)), []).append(part.name)
+        for available, parts in tiers.items():
+            print(f"  {' '.join(parts)}  [{available}]")
+
+
+def show(argv: Sequence[str]) -> None:
+    """show the page of a concept, or of the concept that has a part"""
+    parser = _parser("show", "Show a concept's page, and where its files are.")
+    parser.add_argument("name", metavar="CONCEPT", help="a concept or a part")
+    name = parser.parse_args(argv).name
+
+    from conceptlab.configuration.mistake import Mistake
+    from conceptlab.core import did_you_mean, message, registry
+
+    concept = registry.parts[name].concept if name in registry.parts else name
+    if concept not in registry.concepts:
+        known = [*registry.concepts, *registry.parts]
+        raise Mistake(message("show", expected="a concept or part", received=repr(name), remedy=did_you_mean(name, known)))
+    page = registry.package(concept)
+    print((page.__doc__ or "").strip())
+    parts = [part for part in registry.parts.values() if part.concept == concept]
+    print("\nparts:", *(part.name for part in parts))
+    print("files:")
+    for path in sorted(Path(page.__path__[0]).rglob("*.py")):
+        print(f"  {path}")
+
+
+def audit(argv: Sequence[str]) -> None:
+    """show which operations the parts of a network are made of"""
+    parser = _parser("audit", "Swap a network's parts and show the operations that they ran.")
+    parser.add_argument("network", metavar="MODEL", help="one of torchvision's models, or an experiment")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="parts=… and other settings")
+    arguments = parser.parse_args(argv)
+
+    from conceptlab.tasks.launch import audit_network
+
+    print(audit_network(arguments.network, arguments.overrides))
+
+
+def bench(argv: Sequence[str]) -> int | None:
+    """measure the speed of parts against torch's"""
+    from conceptlab import bench as benching
+
+    return benching.main(list(argv))
+
+
+def verify(argv: Sequence[str]) -> int | None:
+    """check parts, your own too, against torch's"""
+    from conceptlab import verify as verifying
+
+    return verifying.main(list(argv))
+
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
+    "train": train,
+    "test": test,
+    "compare": compare,
+    "list": list_parts,
+    "show": show,
+    "audit": audit,
+    "bench": bench,
+    "verify": verify,
+}
+
+
+def _parser(name: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(prog=f"conceptlab {name}", description=description, epilog=epilog)
+
+
+def _is_mistake(error: Exception) -> bool:
+    from conceptlab.configuration.mistake import Mistake
+
+    return isinstance(error, Mistake)
+
+
+def _fail(words: str, code: int = 1) -> int:
+    print(f"conceptlab: {words}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

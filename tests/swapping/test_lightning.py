@@ -1,0 +1,145 @@
+"""`SwapParts` in other people's Trainer."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import conceptlab as cl
+from conceptlab.core import registry
+
+L = pytest.importorskip("lightning")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings(
+        "ignore:.*does not have many workers",
+        "ignore:.*isinstance.treespec",
+        "ignore:You defined a `validation_step` but",
+        "ignore:.*number of training batches",
+    ),
+]
+
+marks = []
+
+
+def noticed(input, target, **kwargs):
+    marks.append("loss")
+    return (input - target).square().mean()
+
+
+class NoticedLinear(nn.Linear):
+    def forward(self, input):
+        marks.append("linear")
+        return super().forward(input)
+
+
+class NoticedSGD(torch.optim.SGD):
+    def step(self, closure=None):
+        marks.append("step")
+        return super().step(closure)
+
+
+class Task(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(4, 8), nn.ReLU())
+
+    def configure_model(self):
+        if len(self.net) == 2:
+            self.net.append(nn.Linear(8, 1))  # made after the callback's setup
+
+    def forward(self, x):
+        return self.net(x)
+
+    def training_step(self, batch, batch_idx):
+        x, y = batch
+        return F.relu(self(x) - y).mean() + F.mse_loss(self(x), y)
+
+    def validation_step(self, batch, batch_idx):
+        assert all(getattr(self.net[i], "tier", "") == "handmade" for i in (0, 2))
+        return self(batch[0]).mean()
+
+    test_step = predict_step = validation_step
+
+    def configure_optimizers(self):
+        assert getattr(self.net[0], "tier", "handmade") == "handmade"
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.05, momentum=0.9)
+        return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1)]
+
+
+def data():
+    x = torch.randn(16, 4, generator=torch.Generator().manual_seed(0))
+    return DataLoader(TensorDataset(x, x.sum(1, keepdim=True)), batch_size=4)
+
+
+def trainer(folder, *callbacks, **arguments):
+    return L.Trainer(
+        accelerator="cpu",
+        devices=1,
+        max_epochs=2,
+        callbacks=list(callbacks),
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        enable_checkpointing=False,
+        default_root_dir=folder,
+        **arguments,
+    )
+
+
+def fitted(folder, *callbacks, **arguments):
+    L.seed_everything(0, verbose=False)
+    task = Task()
+    trainer(folder, *callbacks, **arguments).fit(task, data())
+    return task
+
+
+def test_fit(tmp_path):
+    expected = [p.detach() for p in fitted(tmp_path).parameters()]
+    callback = cl.lightning.SwapParts("handmade", functions=True)
+    task = fitted(tmp_path, callback)
+    assert task.net[2].tier == "handmade"
+    torch.testing.assert_close([p.detach() for p in task.parameters()], expected, rtol=1e-4, atol=1e-6)
+    text = "\n".join(str(report) for report in callback.reports)
+    assert "Linear builtin -> handmade" in text
+    if "SGD" in registry.parts:
+        assert "SGD builtin -> handmade" in text
+    callback.undo()
+    assert type(task) is Task
+    assert type(task.net[0]) is type(task.net[2]) is nn.Linear
+
+
+def test_what_ran(tmp_path):
+    setting = {"Linear": NoticedLinear}
+    setting |= {"mse_loss": noticed} if "mse_loss" in registry.parts else {}
+    setting |= {"SGD": NoticedSGD} if "SGD" in registry.parts else {}
+    marks.clear()
+    fitted(tmp_path, cl.lightning.SwapParts(setting, functions=True), limit_train_batches=1)
+    assert marks.count("linear") == 2 * 2 * 2  # epochs, calls a step, layers
+    assert marks.count("loss") == (2 if "mse_loss" in registry.parts else 0)
+    assert marks.count("step") == (2 if "SGD" in registry.parts else 0)
+
+
+@pytest.mark.parametrize("run", ["validate", "test", "predict"])
+def test_other_runs(tmp_path, run):
+    task = Task()
+    callback = cl.lightning.SwapParts("handmade", functions=True)
+    getattr(trainer(tmp_path, callback), run)(task, data())
+    assert task.net[0].tier == "handmade"
+    getattr(trainer(tmp_path, callback), run)(task, data())
+    assert len(callback.reports) == 3  # modules; functions; what configure_model has made
+
+
+def test_only_and_no_optimizers(tmp_path):
+    callback = cl.lightning.SwapParts({"default": "handmade"}, only="net.0", optimizers=False)
+    task = fitted(tmp_path, callback)
+    assert task.net[0].tier == "handmade"
+    assert type(task.net[2]) is nn.Linear
+    assert [s.name for report in callback.reports for s in report.swapped] == ["net.0"]
+
+
+def test_synchronized_batch_norm_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="sync_batchnorm=True, which would replace"):
+        trainer(tmp_path, cl.lightning.SwapParts("handmade"), sync_batchnorm=True).fit(Task(), data())
