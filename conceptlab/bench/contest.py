@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -38,12 +39,12 @@ def contestant(part: Part, tier: str, case: Case, *, device: str = "cpu", compil
         function = torch.compile(function, fullgraph=True)
     leaves = [a for a in args if isinstance(a, Tensor) and a.is_floating_point()]
     if part.home not in ("torch.nn", "torch.nn.functional"):
-        return Contestant(_seeded(function, args, case.kwargs), None)
+        return Contestant(partial(function, *args, **case.kwargs), None)
     for leaf in leaves:
         leaf.requires_grad_()
     if isinstance(function, nn.Module):
         leaves += list(function.parameters())
-    forward = _seeded(function, args, case.kwargs)
+    forward = partial(function, *args, **case.kwargs)
     outputs = _differentiable(forward())
     if not outputs:
         return Contestant(forward, None)
@@ -75,14 +76,6 @@ def _step(part: Part, tier: str, case: Case, device: str) -> Callable[[], Any]:
         parameters, *case.init_args, **case.init_kwargs, **extra
     )
     return optimizer.step
-
-
-def _seeded(function: Callable, args: tuple, kwargs: Any) -> Callable[[], Any]:
-    def call() -> Any:
-        torch.manual_seed(SEED)
-        return function(*args, **kwargs)
-
-    return call
 
 
 def _differentiable(output: Any) -> list[Tensor]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from conceptlab.bench.contest import Contestant, contestant
+from conceptlab.bench.contest import SEED, Contestant, contestant
 from conceptlab.bench.memory import peak_bytes, saved_bytes
 from conceptlab.bench.stopwatch import interleaved
 from conceptlab.core import Part, message, registry
@@ -104,7 +104,11 @@ def measure(part: Part, tier: str, case: Case, *, device: str = "cpu", compiled:
     """
     ours, theirs = (contestant(part, t, case, device=device) for t in (tier, "builtin"))
     if part.home != "torch.optim":
-        check_same(ours.forward(), theirs.forward(), f"{part.name}, {case.network}", bound=1e-3, strides=False)
+        results = []
+        for contender in (ours, theirs):
+            torch.manual_seed(SEED)
+            results.append(contender.forward())
+        check_same(*results, where=f"{part.name}, {case.network}", bound=1e-3, strides=False)
     forward = interleaved([ours.forward, theirs.forward], device=device)
     both = _both(ours, theirs, device)
     memory = [peak_bytes(c.backward or c.forward, device) for c in (ours, theirs)]

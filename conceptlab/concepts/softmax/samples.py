@@ -1,0 +1,44 @@
+"""Inputs for softmax that PyTorch's own samples lack, and calls whose speed is measured."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+
+from conceptlab.core.samples import Case, Sample
+
+_FUNCTIONS = ("softmax", "log_softmax", "softmin")
+_LAYERS = ("Softmax", "LogSoftmax", "Softmin")
+
+
+def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
+    """Ties, infinite values, long slices, no slice."""
+    inputs = {
+        "ties": torch.zeros(3, 4, dtype=dtype),
+        "long": torch.randn(2, 1000, dtype=dtype),
+        "image": torch.randn(2, 3, 4, 5, dtype=dtype),
+        "empty-slices": torch.empty(3, 0, dtype=dtype),
+        "no-slices": torch.empty(0, 3, dtype=dtype),
+        "infinite": torch.tensor([[-math.inf, 0.0, 1.0], [-math.inf, -math.inf, 2.0]], dtype=dtype),
+        "nothing-left": torch.tensor([[-math.inf, -math.inf], [math.inf, 0.0], [math.nan, 0.0]], dtype=dtype),
+    }
+    for name, x in inputs.items():
+        x.requires_grad_()
+        smooth = name not in ("infinite", "nothing-left")
+        if part in _FUNCTIONS:
+            yield Sample(name, (x, 1), smooth=smooth)
+        elif part in _LAYERS:
+            yield Sample(name, (x,), init_args=(1,), smooth=smooth)
+
+
+def _along(axis: int, network: str, *shape: int) -> list[Case]:
+    layers = [Case(part, network, lambda: (torch.randn(shape),), init_args=(axis,)) for part in _LAYERS]
+    return layers + [Case(part, network, lambda: (torch.randn(shape), axis)) for part in _FUNCTIONS]
+
+
+BENCH = (
+    *_along(1, "MNIST, head", 128, 10),
+    *_along(1, "ResNet-18, head", 64, 1000),
+    *_along(-1, "GPT, attention", 4, 4, 128, 128),
+    Case("Softmax2d", "segmentation", lambda: (torch.randn(2, 21, 64, 64),)),
+)
