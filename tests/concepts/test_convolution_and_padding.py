@@ -1,4 +1,4 @@
-"""Of convolution and padding, what the general checks do not reach: refusals, spellings, autocast, batches of weights."""
+"""What the general checks do not reach: refusals, spellings, autocast, batches of weights, complex numbers."""
 
 import pytest
 import torch
