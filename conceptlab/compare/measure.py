@@ -85,7 +85,7 @@ def step_times(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
     summaries = []
     for own in times:
         low, middle, high = statistics.quantiles(own[WARM_UP:], n=4)
-        summaries.append({"median": middle, "low": low, "high": high, "ratio": None, "interleaved": True})
+        summaries.append({"median": middle, "low": low, "high": high, "interleaved": True})
     return summaries
 
 

@@ -129,7 +129,7 @@ def _variant(group: Sequence[Run], reference: Mapping[Any, Run]) -> dict[str, An
         "answers": None,
         "runs": [_run(run, reference) for run in group],
         "metrics": {name: _spread([run.metrics[name] for run in group]) for name in _common(r.metrics for r in group)},
-        "step_ms": measured.get("step_ms") or _step_time_in_training(group),
+        "step_ms": (measured.get("step_ms") or _step_time_in_training(group)) | {"ratio": None},
         "peak_bytes": measured.get("peak_bytes"),
         "where": measured.get("where", []),
         "errors": measured.get("errors", {}),
@@ -202,7 +202,7 @@ def _step_time_in_training(group: Sequence[Run]) -> dict[str, Any]:
     """Of the trainings themselves, one after the other: the fallback where nothing was measured apart."""
     times = [1000 * run.timing["step"] for run in group if run.timing.get("step")]
     median = statistics.median(times) if times else None
-    return {"median": median, "low": None, "high": None, "ratio": None, "interleaved": False}
+    return {"median": median, "low": None, "high": None, "interleaved": False}
 
 
 def _failure(run: Run) -> dict[str, Any]:

@@ -112,14 +112,14 @@ def label(name: str) -> str:
 
 
 def metric(name: str, value: float | None) -> str:
-    """A metric's value: accuracies in percent.
+    r"""A metric's value: accuracies in percent.
 
     >>> metric("test/accuracy", 0.9916), metric("test/loss", 0.0312)
-    ('99.16 %', '0.0312')
+    ('99.16\xa0%', '0.0312')
     """
     if value is None:
         return "–"
-    return f"{100 * value:.2f} %" if "acc" in name else number(value)
+    return f"{100 * value:.2f}\N{NO-BREAK SPACE}%" if "acc" in name else number(value)
 
 
 def number(value: float | None) -> str:
