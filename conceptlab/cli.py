@@ -27,22 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         near = difflib.get_close_matches(argv[0], COMMANDS, n=1)
         remedy = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(COMMANDS)}."
         return _fail(f"expected a command, received {argv[0]!r}. {remedy}", code=2)
-    parser = argparse.ArgumentParser(
-        prog="conceptlab",
-        description="The ideas of a deep-learning course by hand, beside PyTorch's own, in real experiments.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"conceptlab {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        commands.add_parser(name, help=(command.__doc__ or "").splitlines()[0], add_help=False)
-    arguments, rest = parser.parse_known_args(argv[:1])[0], argv[1:]
-    if arguments.command is None:
-        parser.print_help()
-        return 0
     try:
-        return COMMANDS[arguments.command](rest) or 0
+        if not argv or argv[0] not in COMMANDS:
+            return _help(argv)
+        return COMMANDS[argv[0]](argv[1:]) or 0
     except KeyboardInterrupt:
         return _fail("interrupted", code=130)
     except SystemExit as leaving:
@@ -56,8 +44,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
 
 
+def _help(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="conceptlab",
+        description="The ideas of a deep-learning course by hand, beside PyTorch's own, in real experiments.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"conceptlab {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=(command.__doc__ or "").splitlines()[0], add_help=False)
+    parser.parse_args(argv)
+    parser.print_help()
+    return 0
+
+
 def train(argv: Sequence[str]) -> int | None:
-    """train an experiment; -m sweeps over values separated by commas"""
+    """Train an experiment; -m sweeps over values separated by commas."""
     parser = _parser(
         "train",
         "Train one experiment, or with -m one for each combination of values.",
@@ -65,35 +69,37 @@ def train(argv: Sequence[str]) -> int | None:
     )
     parser.add_argument("-m", "--multirun", action="store_true", help="run every combination of a=1,2 b=3,4")
     parser.add_argument("--cfg", choices=["job", "hydra", "all"], help="show the configuration and do not run")
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="experiment=…, parts=…, seed=…, optimizer.lr=…")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="experiment=…, parts=…, seed=…, optimizer.lr=…"
+    )
     arguments = parser.parse_args(argv)
 
-    from conceptlab.tasks.launch import launch
+    from conceptlab.launch import launch
 
     return launch(arguments.overrides, multirun=arguments.multirun, show=arguments.cfg)
 
 
 def test(argv: Sequence[str]) -> None:
-    """test a checkpoint, on any parts: ckpt_path=… parts=…"""
+    """Test a checkpoint, on any parts: ckpt_path=… parts=…."""
     parser = _parser("test", "Test a checkpoint; what is not given is as it was when it was trained.")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="ckpt_path=FILE, parts=…, trainer=…")
     arguments = parser.parse_args(argv)
 
-    from conceptlab.tasks.launch import test_checkpoint
+    from conceptlab.launch import test_checkpoint
 
     for name, value in test_checkpoint(arguments.overrides).items():
         print(f"{name} {value:.6g}")
 
 
 def compare(argv: Sequence[str]) -> int | None:
-    """run an experiment once for each variant and write a report"""
+    """Run an experiment once for each variant, and write a report."""
     from conceptlab import compare as comparing
 
     return comparing.main(list(argv))
 
 
 def list_parts(argv: Sequence[str]) -> None:
-    """list the concepts, their parts and tiers"""
+    """List the concepts, their parts and tiers."""
     _parser("list", "List the concepts, their parts, and the tiers that each part has.").parse_args(argv)
 
     from conceptlab.core import registry
@@ -109,7 +115,7 @@ def list_parts(argv: Sequence[str]) -> None:
 
 
 def show(argv: Sequence[str]) -> None:
-    """show the page of a concept, or of the concept that has a part"""
+    """Show the page of a concept, or of the concept that has a part."""
     parser = _parser("show", "Show a concept's page, and where its files are.")
     parser.add_argument("name", metavar="CONCEPT", help="a concept or a part")
     name = parser.parse_args(argv).name
@@ -120,7 +126,9 @@ def show(argv: Sequence[str]) -> None:
     concept = registry.parts[name].concept if name in registry.parts else name
     if concept not in registry.concepts:
         known = [*registry.concepts, *registry.parts]
-        raise Mistake(message("show", expected="a concept or part", received=repr(name), remedy=did_you_mean(name, known)))
+        raise Mistake(
+            message("show", expected="a concept or part", received=repr(name), remedy=did_you_mean(name, known))
+        )
     page = registry.package(concept)
     print((page.__doc__ or "").strip())
     parts = [part for part in registry.parts.values() if part.concept == concept]
@@ -131,26 +139,26 @@ def show(argv: Sequence[str]) -> None:
 
 
 def audit(argv: Sequence[str]) -> None:
-    """show which operations the parts of a network are made of"""
+    """Show which operations the parts of a network are made of."""
     parser = _parser("audit", "Swap a network's parts and show the operations that they ran.")
     parser.add_argument("network", metavar="MODEL", help="one of torchvision's models, or an experiment")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="parts=… and other settings")
     arguments = parser.parse_args(argv)
 
-    from conceptlab.tasks.launch import audit_network
+    from conceptlab.launch import audit_network
 
     print(audit_network(arguments.network, arguments.overrides))
 
 
 def bench(argv: Sequence[str]) -> int | None:
-    """measure the speed of parts against torch's"""
+    """Measure the speed of parts against torch's."""
     from conceptlab import bench as benching
 
     return benching.main(list(argv))
 
 
 def verify(argv: Sequence[str]) -> int | None:
-    """check parts, your own too, against torch's"""
+    """Check parts, your own too, against torch's."""
     from conceptlab import verify as verifying
 
     return verifying.main(list(argv))

@@ -70,11 +70,11 @@ def compose(overrides: Sequence[str] = ()) -> DictConfig:
 def compose_unchecked(overrides: Sequence[str], *, with_hydra: bool = False) -> DictConfig:
     """The configuration as Hydra composes it; ``with_hydra`` leaves in it what Hydra says of itself."""
     register_parts()
-    with hydra.initialize_config_dir(str(folder()), version_base="1.3"):
-        try:
+    try:
+        with hydra.initialize_config_dir(str(folder()), version_base="1.3"):
             return hydra.compose(PRIMARY, list(overrides), return_hydra_config=with_hydra)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise Mistake(_in_words(error, overrides)) from error
+    except (HydraException, OmegaConfBaseException) as error:
+        raise Mistake(_in_words(error, overrides)) from error
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -109,7 +109,10 @@ def _in_words(error: Exception, overrides: Sequence[str]) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         return message(
-            f"{group}={name}", expected=f"one of {group}", received=repr(name), remedy=did_you_mean(name, options(group))
+            f"{group}={name}",
+            expected=f"one of {group}",
+            received=repr(name),
+            remedy=did_you_mean(name, options(group)),
         )
     unknown = _unknown_key(overrides) if isinstance(error, ConfigCompositionException) else None
     if unknown:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any, Literal, Union
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from conceptlab.configuration.composing import groups, plain
 from conceptlab.configuration.mistake import Mistake
@@ -65,7 +65,7 @@ def validate(cfg: DictConfig | Mapping[str, Any]) -> None:
             and tiers that do not exist; the message names the key and what it may be.
     """
     if isinstance(cfg, DictConfig):
-        _check_missing(cfg)
+        _check_missing(OmegaConf.to_container(cfg, resolve=False))
     config = plain(OmegaConf.create(cfg) if not isinstance(cfg, DictConfig) else cfg)
     _check_arguments("", config, Root, what="the configuration")
     _check_arguments("paths", config["paths"], Paths, what="paths")
@@ -79,11 +79,12 @@ def validate(cfg: DictConfig | Mapping[str, Any]) -> None:
         _check_arguments(where, node, target, what=node["_target_"])
 
 
-def _check_missing(cfg: DictConfig) -> None:
-    missing = sorted(OmegaConf.missing_keys(cfg))
-    if missing:
-        key = missing[0]
-        raise Mistake(message(key, expected="a value", received="none", remedy=f"Give one: {key}=…"))
+def _check_missing(node: Any, where: str = "") -> None:
+    """Refuse ``???``, before anything that refers to it is resolved."""
+    if node == MISSING:
+        raise Mistake(message(where, expected="a value", received="none", remedy=f"Give one: {where}=…"))
+    for key, value in node.items() if isinstance(node, Mapping) else ():
+        _check_missing(value, f"{where}.{key}" if where else str(key))
 
 
 def _targets(node: Any, where: str = "") -> Iterator[tuple[str, dict]]:

@@ -124,7 +124,9 @@ class Batches(Dataset):
         if self.augmentation is not None:
             # the caller's own random numbers go on as if nothing had been drawn here
             with torch.random.fork_rng(devices=[]):
-                images = torch.stack([self._augmented(image, epoch, i) for image, i in zip(images, indices, strict=True)])
+                images = torch.stack(
+                    [self._augmented(image, epoch, i) for image, i in zip(images, indices, strict=True)]
+                )
         return self.transform(images), self.labels[indices]
 
     def _augmented(self, image: Tensor, epoch: int, index: int) -> Tensor:

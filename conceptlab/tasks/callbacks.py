@@ -43,7 +43,9 @@ class Table:
     def append(self, rows: Iterable[Iterable[Any]]) -> None:
         """Add rows; numbers are written by `repr`, which loses nothing."""
         with self.path.open("a", newline="") as file:
-            csv.writer(file).writerows([repr(value) if isinstance(value, float) else value for value in r] for r in rows)
+            csv.writer(file).writerows(
+                [repr(value) if isinstance(value, float) else value for value in r] for r in rows
+            )
 
 
 class Curves(L.Callback):

@@ -83,8 +83,8 @@ def train(cfg: DictConfig | Mapping[str, Any], run_dir: str | Path) -> RunResult
 
 
 def evaluate(cfg: DictConfig | Mapping[str, Any], checkpoint: str | Path) -> dict[str, float]:
-    """The test metrics of a checkpoint, computed on the parts that the configuration names."""
-    config = check(cfg)
+    """The test metrics of a checkpoint, computed on the parts that the configuration names, on one device."""
+    config = check(OmegaConf.merge(cfg, {"trainer": {"strategy": "auto", "devices": 1}}))
     with _float32(config["float32"]), _calm():
         task, data = build(config)
         task.load_state_dict(require_checkpoint(checkpoint, task)["state_dict"])
@@ -104,7 +104,9 @@ def check(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         received = "a machine without one" if not torch.backends.cuda.is_built() else "none that torch can use"
         remedy = "Use trainer=cpu, or a machine and a torch with CUDA."
-        raise Mistake(message(f"trainer.accelerator={accelerator}", expected="a CUDA device", received=received, remedy=remedy))
+        raise Mistake(
+            message(f"trainer.accelerator={accelerator}", expected="a CUDA device", received=received, remedy=remedy)
+        )
     hydra.utils.instantiate(config["data"], _recursive_=False, _convert_="all").require()
     if config["ckpt_path"] not in (None, "last"):
         require_checkpoint(config["ckpt_path"])
@@ -119,14 +121,18 @@ def require_checkpoint(path: str | Path, task: L.LightningModule | None = None) 
     """
     path = Path(path)
     if not path.is_file():
-        raise Mistake(message("ckpt_path", expected="a checkpoint", received=f"{path}, no file", remedy="Check the path."))
+        raise Mistake(
+            message("ckpt_path", expected="a checkpoint", received=f"{path}, no file", remedy="Check the path.")
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         weights = content["state_dict"]
     except Exception as error:  # torch.load raises half a dozen kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         remedy = "It may be truncated, or no checkpoint at all; take another one, best.ckpt for instance."
-        raise Mistake(message("ckpt_path", expected=f"{path} to be a checkpoint", received=reason, remedy=remedy)) from error
+        raise Mistake(
+            message("ckpt_path", expected=f"{path} to be a checkpoint", received=reason, remedy=remedy)
+        ) from error
     if task is not None:
         _require_same_weights(path, weights, task.state_dict())
     return content
@@ -138,7 +144,9 @@ def _require_same_weights(path: Path, found: Mapping[str, torch.Tensor], own: Ma
         if shapes[0] != shapes[1]:
             words = [f"'{name}' of shape {shape}" if shape is not None else f"no '{name}'" for shape in shapes]
             remedy = f"{path} is of another model; choose the model, or the experiment, that it was trained with."
-            raise Mistake(message("ckpt_path", expected=f"a checkpoint with {words[0]}", received=words[1], remedy=remedy))
+            raise Mistake(
+                message("ckpt_path", expected=f"a checkpoint with {words[0]}", received=words[1], remedy=remedy)
+            )
 
 
 def _start_folder(folder: Path, config: dict[str, Any]) -> None:
@@ -154,7 +162,9 @@ def _start_folder(folder: Path, config: dict[str, Any]) -> None:
 def unwritable(folder: Path, error: OSError) -> Mistake:
     """The error for a folder that cannot be written."""
     remedy = "Choose another with paths.output_dir=FOLDER."
-    return Mistake(message("paths", expected=f"to write to {folder}", received=error.strerror or str(error), remedy=remedy))
+    return Mistake(
+        message("paths", expected=f"to write to {folder}", received=error.strerror or str(error), remedy=remedy)
+    )
 
 
 def _fit_and_test(

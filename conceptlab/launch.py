@@ -12,7 +12,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from conceptlab.configuration import Mistake, folder, plain
+from conceptlab.configuration import Mistake, compose, folder, options, plain, validate
 from conceptlab.configuration.composing import PRIMARY, compose_unchecked, groups, parse, register_parts
 from conceptlab.core import message
 
@@ -22,23 +22,48 @@ def launch(overrides: Sequence[str], *, multirun: bool, show: str | None = None)
     from conceptlab.tasks.run import check
 
     overrides = list(overrides)
-    if not show:
-        for job in _jobs(overrides) if multirun else [overrides]:
-            cfg = compose_unchecked(job, with_hydra=True)
-            run_dir = Path(cfg.hydra.sweep.dir if multirun else cfg.hydra.run.dir)
-            check(_without_hydra(cfg))
-        if not multirun:
-            run_dir = _folder_to_go_on(cfg, run_dir) if cfg.ckpt_path == "last" else run_dir
-            overrides.append(f"hydra.run.dir='{run_dir}'")
-        elif cfg.ckpt_path == "last":
+    if show:
+        compose_unchecked(overrides)
+        _hydra([*overrides, "--cfg", show, "--resolve"])
+        return 0
+    jobs = [compose_unchecked(job, with_hydra=True) for job in (_jobs(overrides) if multirun else [overrides])]
+    for cfg in jobs:
+        validate(_without_hydra(cfg))
+
+    from conceptlab.tasks.run import check  # imports Lightning, for which a mistake need not wait
+
+    for cfg in jobs:
+        check(_without_hydra(cfg))
+    run_dir = Path(cfg.hydra.sweep.dir if multirun else cfg.hydra.run.dir)
+    if cfg.ckpt_path == "last":
+        if multirun:
             remedy = "Go on with one run at a time, without -m."
             raise Mistake(message("ckpt_path=last", expected="a single run", received="a sweep", remedy=remedy))
-        _require_writable(run_dir)
-    options = ["--multirun"] if multirun else ["--cfg", show, "--resolve"] if show else []
-    with _command_line([*overrides, *options]):
+        run_dir = _folder_to_go_on(cfg, run_dir)
+    _require_writable(run_dir)
+    try:
+        _hydra([*overrides, f"hydra.{'sweep' if multirun else 'run'}.dir={_quoted(run_dir)}", *["-m"] * multirun])
+    except KeyboardInterrupt:
+        if (run_dir / "checkpoints" / "last.ckpt").is_file():
+            print(
+                f"conceptlab: the state is in {run_dir}; the same command with ckpt_path=last goes on", file=sys.stderr
+            )
+        raise
+    if multirun:
+        print(f"conceptlab compare --runs {run_dir}   makes a report of these runs")
+    return 0
+
+
+def _hydra(arguments: list[str]) -> None:
+    with _command_line(arguments):
         register_parts()
         hydra.main(config_path=str(folder()), config_name=PRIMARY, version_base="1.3")(_job)()
-    return 0
+
+
+def _quoted(path: Path) -> str:
+    """A path as a value of Hydra's grammar."""
+    escaped = str(path).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _job(cfg: DictConfig) -> float:
@@ -71,7 +96,9 @@ def test_checkpoint(overrides: Sequence[str]) -> dict[str, float]:
 
 def _changed(config: Any, overrides: Sequence[str]) -> DictConfig:
     """A run's configuration, with groups chosen anew and values set."""
-    fresh = compose_unchecked(overrides)
+    begun_as = [f"experiment={config.name}"] if config.name in options("experiment") else []
+    chosen = [o.key_or_group for o in parse(overrides)]
+    fresh = compose_unchecked([*([] if "experiment" in chosen else begun_as), *overrides])
     for override in parse(overrides):
         key = override.key_or_group.split("@")[0].split(".")[0]
         if override.key_or_group in groups():
@@ -87,7 +114,6 @@ def audit_network(network: str, overrides: Sequence[str]) -> Any:
     import torchvision
 
     import conceptlab as cl
-    from conceptlab.configuration import compose, options
     from conceptlab.core import did_you_mean
     from conceptlab.tasks.run import build
 
