@@ -1,0 +1,191 @@
+"""Losses by their definitions: sample by sample, class by class. The derivatives are left to autograd."""
+
+import warnings
+
+import torch
+from torch import Tensor
+
+from conceptlab.core import declare
+
+ops = declare("nn", "naive")
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    losses = _difference(input, target) ** 2
+    return _reduced(_weighted(losses, input, weight), _chosen(reduction, size_average, reduce), weight)
+
+
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    losses = _difference(input, target).abs()
+    return _reduced(_weighted(losses, input, weight), _chosen(reduction, size_average, reduce), weight)
+
+
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    if beta < 0:
+        raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, received {beta}.")
+    size = _difference(input, target).abs()
+    losses = torch.where(size < beta, size**2 / (2 * beta), size - beta / 2) if beta else size
+    return _reduced(losses, _chosen(reduction, size_average, reduce))
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    if delta <= 0:
+        raise RuntimeError(f"huber_loss does not support non-positive values for delta, received {delta}.")
+    size = _difference(input, target).abs()
+    losses = torch.where(size < delta, size**2 / 2, delta * (size - delta / 2))
+    return _reduced(_weighted(losses, input, weight), _chosen(reduction)).to(input.dtype)
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    if target.shape != input.shape:
+        raise ValueError(f"Using a target size ({target.size()}) that is different to the input size ({input.size()}).")
+    if not torch.all((input >= 0) & (input <= 1)):
+        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1.")
+    yes, no = torch.log(input).clamp(min=-100), torch.log1p(-input).clamp(min=-100)
+    losses = -(target * yes + (1 - target) * no)
+    return _reduced(losses if weight is None else losses * weight, _chosen(reduction, size_average, reduce))
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    if target.shape != input.shape:
+        raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()}).")
+    yes, no = ops.logsigmoid(input), ops.logsigmoid(-input)
+    losses = -(target * yes * (1 if pos_weight is None else pos_weight) + (1 - target) * no)
+    return _reduced(losses if weight is None else losses * weight, _chosen(reduction, size_average, reduce))
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    return _of_classes(input, target, weight, ignore_index, _chosen(reduction, size_average, reduce), 0.0)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    reduction = _chosen(reduction, size_average, reduce)
+    axis = 0 if input.dim() == 1 else 1
+    log_p = ops.log_softmax(input, axis)
+    if target.shape != input.shape:
+        return _of_classes(log_p, target, weight, ignore_index, reduction, label_smoothing)
+    shares = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+    weights = torch.ones_like(log_p) if weight is None else _class_last(torch.ones_like(log_p)) * weight
+    weights = weights if weight is None else weights.movedim(-1, axis)
+    return _reduced(-(weights * shares * log_p).sum(axis), reduction)
+
+
+def _of_classes(
+    log_p: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+) -> Tensor:
+    if log_p.dim() > 1 and target.dim() and log_p.shape[0] != target.shape[0]:
+        raise ValueError(
+            f"Expected input batch_size ({log_p.shape[0]}) to match target batch_size ({target.shape[0]})."
+        )
+    rows = _class_last(log_p)
+    weights = rows.new_ones(rows.shape[-1]) if weight is None else weight
+    losses, counts = [], []
+    for row, t in zip(rows.reshape(-1, rows.shape[-1]), target.reshape(-1).tolist(), strict=True):
+        if t == ignore_index:
+            losses.append(row.new_zeros(()))
+            counts.append(row.new_zeros(()))
+            continue
+        if not 0 <= t < len(row):
+            raise IndexError(f"Target {t} is out of bounds: expected a class from 0 to {len(row) - 1}.")
+        smooth = -(weights * row).sum() / len(row)
+        losses.append(
+            (1 - label_smoothing) * -weights[t] * row[t] + (label_smoothing * smooth if label_smoothing else 0)
+        )
+        counts.append(weights[t])
+    losses = torch.stack(losses) if losses else rows.sum(-1).reshape(-1)
+    if reduction != "mean":
+        return _reduced(losses.reshape(target.shape), reduction)
+    return losses.sum() / (torch.stack(counts).sum() if counts else 0)
+
+
+def _class_last(x: Tensor) -> Tensor:
+    return x if x.dim() == 1 else x.movedim(1, -1)
+
+
+def _difference(input: Tensor, target: Tensor) -> Tensor:
+    if target.shape != input.shape:
+        warnings.warn(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}).", stacklevel=4
+        )
+    return input - target
+
+
+def _weighted(losses: Tensor, input: Tensor, weight: Tensor | None) -> Tensor:
+    if weight is None:
+        return losses
+    if weight.shape != input.shape:
+        raise ValueError("Weights and input must have the same size.")
+    return losses * weight
+
+
+def _reduced(losses: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
+    if reduction == "none":
+        return losses
+    return losses.sum() / (losses.numel() if weight is None else weight.sum()) if reduction == "mean" else losses.sum()
+
+
+def _chosen(reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
+    if size_average is not None or reduce is not None:
+        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=4,
+        )
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction: expected 'none', 'mean' or 'sum'.")
+    return reduction
