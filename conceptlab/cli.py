@@ -152,16 +152,9 @@ def audit(argv: Sequence[str]) -> None:
 
 def bench(argv: Sequence[str]) -> int | None:
     """Measure the speed of parts against torch's."""
-    from conceptlab import bench as benching
+    from conceptlab.bench.command import main
 
-    return benching.main(list(argv))
-
-
-def verify(argv: Sequence[str]) -> int | None:
-    """Check parts, your own too, against torch's."""
-    from conceptlab import verify as verifying
-
-    return verifying.main(list(argv))
+    return main(list(argv))
 
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
@@ -172,7 +165,6 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "show": show,
     "audit": audit,
     "bench": bench,
-    "verify": verify,
 }
 
 

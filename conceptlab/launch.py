@@ -19,8 +19,6 @@ from conceptlab.core import message
 
 def launch(overrides: Sequence[str], *, multirun: bool, show: str | None = None) -> int:
     """``conceptlab train``: one run, or every job of a sweep. Whatever can be told beforehand is told beforehand."""
-    from conceptlab.tasks.run import check
-
     overrides = list(overrides)
     if show:
         compose_unchecked(overrides)

@@ -1,7 +1,7 @@
 """Is this a configuration that can run? Told before anything is written.
 
-Hydra accepts ``+optimizer.lrr=3``, and a string where a number belongs. So every node with a ``_target_`` is held against
-the signature of what it names, and the root against `Root`'s.
+Hydra accepts ``+optimizer.lrr=3``, and a string where a number belongs. So every node with a ``_target_`` is held
+against the signature of what it names, and the root against `Root`'s.
 """
 
 import difflib

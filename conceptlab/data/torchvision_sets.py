@@ -92,7 +92,7 @@ class FashionMNIST(TorchvisionData):
 
 
 class CIFAR10(TorchvisionData):
-    """60 000 colour photographs of 32×32 pixels in ten classes: 45 000 to learn from, 5 000 to validate on, 10 000 to test.
+    """60 000 colour photographs of 32×32 pixels: 45 000 to learn from, 5 000 to validate on, 10 000 to test.
 
     Source: Krizhevsky, *Learning multiple layers of features from tiny images*, 2009.
     """

@@ -4,6 +4,7 @@
 (B, classes).
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -34,7 +35,7 @@ class MLP(nn.Sequential):
     ) -> None:
         layers: list[nn.Module] = [nn.Flatten()]
         widths = [math.prod(shape), *hidden]
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in itertools.pairwise(widths):
             layers += [nn.Linear(before, after), nn.ReLU(), nn.Dropout(dropout)]
         super().__init__(*layers, nn.Linear(widths[-1], classes))
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus as HydraStatus
+from hydra.core.utils import JobReturn
+from hydra.core.utils import JobStatus as HydraStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 

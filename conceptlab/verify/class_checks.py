@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from conceptlab.core import Part, registry
+from conceptlab.core import Part, Tiered, registry
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import SEED, Outcome, channels_last, gradients, run
@@ -40,7 +40,9 @@ def layer(cls: type, sample: Sample, **extra: Any) -> nn.Module:
 
 
 def _pair(part: Part, tier: str, sample: Sample) -> tuple[nn.Module, nn.Module]:
-    return layer(part.tiers[tier], sample, tier=tier), layer(part.torch, sample)
+    # a user's own class has no tiers
+    extra = {"tier": tier} if issubclass(part.tiers[tier], Tiered) else {}
+    return layer(part.tiers[tier], sample, **extra), layer(part.torch, sample)
 
 
 def constructed(part: Part, tier: str) -> int:

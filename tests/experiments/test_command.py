@@ -159,7 +159,7 @@ print("lightning" in sys.modules)"""
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_a_mistake_is_one_message_and_writes_nothing(conceptlab, in_folder, arguments, code, words):
-    got, out, err = conceptlab(*arguments)
+    got, _out, err = conceptlab(*arguments)
     assert got == code
     assert words in err
     assert err.startswith("conceptlab: ")
@@ -192,7 +192,9 @@ def test_a_truncated_checkpoint(conceptlab, in_folder, trained):
 def test_a_checkpoint_of_another_model(conceptlab, in_folder, trained):
     code, _, err = conceptlab("train", "experiment=digits_mlp", f"ckpt_path={trained}/checkpoints/last.ckpt")
     assert code == 1
-    assert "expected a checkpoint with 'model.1.weight' of shape [128, 64], received 'model.1.weight' of shape [10" in err
+    assert (
+        "expected a checkpoint with 'model.1.weight' of shape [128, 64], received 'model.1.weight' of shape [10" in err
+    )
     assert "another model" in err
 
 
@@ -228,7 +230,7 @@ def test_ctrl_c_says_how_to_go_on_and_it_goes_on_in_its_own_folder(conceptlab, i
     assert "ckpt_path=last goes on" in err
     (run,) = (in_folder / "outputs" / "digits_softmax").iterdir()
     assert json.loads((run / "status.json").read_text())["state"] == "interrupted"
-    code, out, _ = conceptlab("train", *QUICK, "ckpt_path=last")
+    code, _out, _ = conceptlab("train", *QUICK, "ckpt_path=last")
     assert code == 0
     assert list((in_folder / "outputs" / "digits_softmax").iterdir()) == [run]
     assert len((run / "steps.csv").read_text().splitlines()) == 19

@@ -1,6 +1,7 @@
 """Data: the order, the augmentation, and what is said where files are missing."""
 
 import gzip
+import itertools
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ def taken(order: EpochOrder) -> list[list[int]]:
 
 def test_the_order_depends_on_seed_and_epoch_alone():
     orders = {(seed, epoch): taken(EpochOrder(50, 8, seed, epoch=epoch)) for seed in (1, 2) for epoch in (0, 1)}
-    assert all(sorted(sum(order, [])) == list(range(50)) for order in orders.values())
+    assert all(sorted(itertools.chain(*order)) == list(range(50)) for order in orders.values())
     assert len({str(order) for order in orders.values()}) == 4
     torch.rand(3)
     assert taken(EpochOrder(50, 8, 1, epoch=1)) == orders[1, 1]
@@ -40,7 +41,7 @@ def test_processes_share_the_samples_and_have_as_many_batches(shuffle):
     batches = [taken(order) for order in orders]
     assert [len(b) for b in batches] == [len(order) for order in orders]
     assert len(batches[0]) == len(batches[1])
-    seen = sorted(sum(batches[0] + batches[1], []))
+    seen = sorted(itertools.chain(*batches[0], *batches[1]))
     assert len(seen) == len(set(seen)) == (100 if shuffle else 101)
 
 
@@ -66,7 +67,10 @@ def test_digits_are_split_without_overlap():
     data.setup()
     sizes = {name: len(labels) for name, (_, labels) in data.splits.items()}
     assert sizes == {"train": 1257, "val": 180, "test": 360}
-    rows = [{tuple(row) for row in images(range(len(labels))).flatten(1).tolist()} for images, labels in data.splits.values()]
+    rows = [
+        {tuple(row) for row in images(range(len(labels))).flatten(1).tolist()}
+        for images, labels in data.splits.values()
+    ]
     assert len(set.union(*rows)) == sum(map(len, rows)) == 1797
 
 

@@ -21,6 +21,7 @@ IMAGES: Mapping[str, Callable[[], Tensor]] = {
     "uint8": lambda: _pixels(3, 13, 18),
     "float64": lambda: _pixels(3, 13, 18, dtype=torch.float64),
     "float32": lambda: _pixels(2, 3, 16, 16, dtype=torch.float32),
+    "int16": lambda: _pixels(3, 9, 12, dtype=torch.int16),
     "batch": lambda: _pixels(4, 3, 16, 16),
     "grey": lambda: _pixels(1, 20, 15, dtype=torch.float64),
     "video": lambda: _pixels(2, 2, 3, 11, 12),
@@ -72,6 +73,7 @@ _SIZES: list[dict[str, Any]] = [
     {"size": [8], "max_size": 8},
     {"size": [8, 8], "max_size": 9},
     {"size": 8, "interpolation": "linear"},
+    {"size": 8, "interpolation": "box"},
 ]
 
 FUNCTIONS: Mapping[str, list[dict[str, Any]]] = {

@@ -44,7 +44,8 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield sample("empty batch, depthwise", (0, 2, 4, 5), (2, 1, 3, 3), True, groups=2, padding=1)
         special = torch.randn(2, 3, 5, 5, generator=generator, dtype=dtype)
         special[0, 0, 0, 0], special[0, 1, 4, 4], special[1, 2, 2, 2] = float("nan"), float("inf"), float("-inf")
-        yield Sample("NaN and infinity", (special.requires_grad_(), randn(2, 3, 3, 3)), {"padding": 1})
+        # without padding, because torch's own bfloat16 multiplies infinity by zeros of the padding
+        yield Sample("NaN and infinity", (special.requires_grad_(), randn(2, 3, 3, 3)))
         numbers = torch.arange(50).reshape(1, 2, 5, 5), torch.arange(36).reshape(2, 2, 3, 3)
         yield Sample("integers", (*numbers, torch.tensor([1, 2])), {"padding": 1})
         yield Sample("only the weight has a gradient", (special.detach().nan_to_num(0, 1, -1), randn(2, 3, 3, 3)))

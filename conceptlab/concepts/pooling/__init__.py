@@ -6,8 +6,9 @@ with $n$ values, output $o$ looks at the places
 $$ i(o, t) = o\, s - p + t\, d, \qquad t = 0 \dots k - 1 $$
 
 where $k$ is ``kernel_size``, $s$ ``stride``, $p$ ``padding`` and $d$ ``dilation``. There are
-$\lfloor (n + 2p - d (k - 1) - 1) / s \rfloor + 1$ outputs; with ``ceil_mode`` the fraction is rounded up, so that a last window may hang over the
-edge, but not start beyond it. In two and three dimensions every axis has its own four numbers.
+$\lfloor (n + 2p - d (k - 1) - 1) / s \rfloor + 1$ outputs; with ``ceil_mode`` the fraction is rounded up, so that a
+last window may hang over the edge, but not start beyond it. In two and three dimensions every axis has its own four
+numbers.
 
 | function | output |
 |---|---|

@@ -121,7 +121,10 @@ def _means(input: Tensor, axes: list[list[Span]], divisor_override: int | None =
         raise RuntimeError("avg_pool: divisor must be not zero.")
 
     def mean(window: Tensor, count: int) -> Tensor:
-        return window.sum(-1) / (count if divisor_override is None else divisor_override)
+        rounding = None if window.is_floating_point() else "trunc"
+        return torch.div(
+            window.sum(-1), count if divisor_override is None else divisor_override, rounding_mode=rounding
+        )
 
     return _pooled(input, axes, lambda window, count, _: mean(window, count))
 
@@ -176,7 +179,10 @@ def _sliding(
     count_include_pad: bool = True,
 ) -> list[list[Span]]:
     _check_input(rank, input, input.shape[-rank - 1 :])
-    per_axis = zip(*(_numbers(rank, v) for v in (kernel_size, stride or kernel_size, padding, dilation)), strict=True)
+    per_axis = zip(
+        *(_numbers(rank, v) for v in (kernel_size, kernel_size if stride in (None, ()) else stride, padding, dilation)),
+        strict=True,
+    )
     axes = []
     for n, (k, s, p, d) in zip(input.shape[-rank:], per_axis, strict=True):
         if s == 0 or d <= 0 or p < 0 or p > (d * (k - 1) + 1) // 2:

@@ -9,8 +9,8 @@ with the kernel $k(d) = 1 - |d|$ for ``bilinear``, and for ``bicubic`` the piece
 ``antialias``: when the image shrinks, the kernel widens with $s$, so that no old pixel is passed over; without, it
 reaches the two or four nearest ones only, and a place beyond the border shows the border's pixel.
 
-The weights depend on the axis alone, not on the image. So the sum runs over the few taps of the kernel, each tap one
-selection of rows (or columns) of the image times a vector of weights.
+The weights depend on the axis alone, not on the image. So the sum is a matrix product, $y = x W^\top$; and as $W$ has
+its weights around the diagonal, `BLOCK` new pixels at a time need a narrow part of it, and of the image.
 """
 
 import math
@@ -25,6 +25,8 @@ from conceptlab.core import did_you_mean, message
 
 Interpolation = InterpolationMode | str | int
 _PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+BLOCK = 32
+"""New pixels at a time: the product is dense, and so costs by the width of the block."""
 _NAMES = [mode.value for mode in InterpolationMode]
 
 
@@ -132,29 +134,34 @@ def _nearest(mode: str, n: int, m: int, device: torch.device) -> Tensor:
 
 
 def _resize_axis(image: Tensor, axis: int, m: int, mode: str, antialias: bool) -> Tensor:
-    taps, weights = _taps(image.shape[axis], m, mode, antialias)
-    taps, weights = taps.to(image.device), weights.to(image)
-    column = (-1, 1) if axis == -2 else (-1,)
-    output = image.index_select(axis, taps[0]) * weights[0].reshape(column)
-    for tap, weight in zip(taps[1:], weights[1:], strict=True):
-        output = output.addcmul(image.index_select(axis, tap), weight.reshape(column))
-    return output
+    n = image.shape[axis]
+    blocks = []
+    for begin in range(0, m, BLOCK):
+        first, weights = _weights(n, m, begin, min(begin + BLOCK, m), mode, antialias)
+        part, weights = image.narrow(axis, first, weights.shape[1]), weights.to(image)
+        blocks.append(part @ weights.t() if axis == -1 else weights @ part)
+    return torch.cat(blocks, axis) if len(blocks) > 1 else blocks[0]
 
 
-def _taps(n: int, m: int, mode: str, antialias: bool) -> tuple[Tensor, Tensor]:
-    """For each tap, the old pixel that every new one looks at, and its weight: both (taps, m)."""
+def _weights(n: int, m: int, begin: int, end: int, mode: str, antialias: bool) -> tuple[int, Tensor]:
+    """The first old pixel that the new ones from ``begin`` to ``end`` look at, and a row of weights for each."""
     kernel, reach = (_triangle, 1) if mode == "bilinear" else (_cubic, 2)
     scale = n / m
     stretch = max(scale, 1.0) if antialias else 1.0
-    centers = (torch.arange(m, dtype=torch.float64) + 0.5) * scale
-    first = (centers - reach * stretch + 0.5).floor()
-    places = first + torch.arange(2 * math.ceil(reach * stretch) + 1, dtype=torch.float64)[:, None]
-    if not antialias:
-        weights = kernel(places + 0.5 - centers, -0.75)
-        return places.long().clamp_(0, n - 1), weights
-    # beyond the border there is nothing: those weights are left out of the mean
-    weights = kernel((places + 0.5 - centers) / stretch, -0.5).masked_fill((places < 0) | (places >= n), 0)
-    return places.long().clamp_(0, n - 1), weights / weights.sum(0)
+    centers = (torch.arange(begin, end, dtype=torch.float64)[:, None] + 0.5) * scale
+    low = math.floor((begin + 0.5) * scale - reach * stretch)
+    high = math.ceil((end - 0.5) * scale + reach * stretch)
+    places = torch.arange(low, high, dtype=torch.float64)
+    weights = kernel((places + 0.5 - centers) / stretch, -0.5 if antialias else -0.75)
+    # the old pixels among these places: first … last
+    first, last = max(low, 0), min(high, n) - 1
+    inside = weights[:, first - low : last + 1 - low]
+    if antialias:
+        return first, inside / inside.sum(1, keepdim=True)  # beyond the border there is nothing
+    # beyond the border there is the border's pixel again
+    inside[:, 0] += weights[:, : first - low].sum(1)
+    inside[:, -1] += weights[:, last + 1 - low :].sum(1)
+    return first, inside
 
 
 def _triangle(d: Tensor, _: float) -> Tensor:

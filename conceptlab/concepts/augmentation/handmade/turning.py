@@ -1,8 +1,8 @@
 r"""Rotation and general affine maps.
 
 The picture is moved by $M = T\, C\, R\, S\, C^{-1}$: to the centre $C$, scaled by $s$, sheared, turned by $\alpha$,
-back, and shifted by $T$. A new pixel $q$ shows the old place $M^{-1} q$. With the shears $\sigma_x, \sigma_y$ the middle
-part is
+back, and shifted by $T$. A new pixel $q$ shows the old place $M^{-1} q$. With the shears $\sigma_x, \sigma_y$ the
+middle part is
 
 $$ R S = s \begin{pmatrix} a & b \\ c & d \end{pmatrix}, \qquad
    a = \frac{\cos(\alpha - \sigma_y)}{\cos \sigma_y},\quad b = -a \tan \sigma_x - \sin \alpha,\quad
@@ -114,37 +114,31 @@ def _sample(image: Tensor, x: Tensor, y: Tensor, mode: str, fill: Fill) -> Tenso
     if image.numel() == 0:
         return image.reshape(shape)
     H, W = image.shape[-2:]
-    flat = image.flatten(-2)
-    if not image.is_floating_point():
-        flat = flat.to(x.dtype)
-
-    def at(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        inside = (x >= 0) & (x < W) & (y >= 0) & (y < H)
-        index = (y.clamp(0, H - 1) * W + x.clamp(0, W - 1)).long()
-        return flat.index_select(-1, index.flatten()).reshape(shape), inside.to(flat.dtype)
-
+    # A border of zeros, two wide, answers for all places outside; a last picture, of ones, tells how far one is inside.
+    bordered = x.new_zeros(image[..., 0, 0].numel() + 1, H + 4, W + 4)
+    bordered[:-1, 2:-2, 2:-2] = image.reshape(-1, H, W)
+    bordered[-1, 2:-2, 2:-2] = 1
+    flat, width = bordered.flatten(1), W + 4
+    column, row = (x.round(), y.round()) if mode == "nearest" else (x.floor(), y.floor())
+    index = (row.clamp(-2, H).long().add_(2).mul_(width) + column.clamp(-2, W).long().add_(2)).flatten()
     if mode == "nearest":
-        output, coverage = at(x.round(), y.round())
-        output = output * coverage
+        mixed = flat.index_select(1, index)
     else:
-        left, above = x.floor(), y.floor()
-        output, coverage = torch.zeros((), **_like(flat)), torch.zeros((), **_like(flat))
-        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
-            value, inside = at(left + dx, above + dy)
-            weight = (1 - (x - left - dx).abs()) * (1 - (y - above - dy).abs()) * inside
-            output, coverage = output + value * weight, coverage + weight
+        right, below = (x - column).flatten(), (y - row).flatten()
+        mixed = flat.index_select(1, index) * ((1 - right) * (1 - below))
+        mixed = mixed.addcmul_(flat.index_select(1, index + 1), right * (1 - below))
+        mixed = mixed.addcmul_(flat.index_select(1, index + width), (1 - right) * below)
+        mixed = mixed.addcmul_(flat.index_select(1, index + (width + 1)), right * below)
+    output, coverage = mixed[:-1].reshape(shape), mixed[-1].reshape(x.shape)
     if fill is not None:
-        colors = torch.tensor(fill if isinstance(fill, Sequence) else [fill], **_like(flat)).reshape(-1, 1, 1)
+        fill = fill if isinstance(fill, Sequence) else [fill]
+        colors = torch.tensor(fill, dtype=x.dtype, device=x.device).reshape(-1, 1, 1)
         if mode == "nearest":
             output = torch.where(coverage < 0.5, colors, output)
         else:
             # the sum has been weighted by its coverage already; torchvision weights it once more
             output = (output - colors) * coverage + colors
     return output if image.is_floating_point() else output.round().to(image.dtype)
-
-
-def _like(x: Tensor) -> dict:
-    return {"dtype": x.dtype, "device": x.device}
 
 
 def _checked_mode(image: Tensor, interpolation: Interpolation, fill: Fill) -> str:

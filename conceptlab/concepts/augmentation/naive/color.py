@@ -19,26 +19,26 @@ def normalize(inpt: Tensor, mean, std, inplace: bool = False) -> Tensor:
 
 
 def adjust_brightness(inpt: Tensor, brightness_factor: float) -> Tensor:
-    _check_channels(inpt)
+    _check(inpt, brightness_factor)
     return _blend(inpt, torch.zeros(()), brightness_factor)
 
 
 def adjust_contrast(inpt: Tensor, contrast_factor: float) -> Tensor:
+    _check(inpt, contrast_factor)
     return _blend(inpt, _grey(inpt).mean((-3, -2, -1), keepdim=True), contrast_factor)
 
 
 def adjust_saturation(inpt: Tensor, saturation_factor: float) -> Tensor:
-    blended = _blend(inpt, _grey(inpt), saturation_factor)
-    return inpt if inpt.shape[-3] == 1 else blended
+    _check(inpt, saturation_factor)
+    return inpt if inpt.shape[-3] == 1 else _blend(inpt, _grey(inpt), saturation_factor)
 
 
 def adjust_hue(inpt: Tensor, hue_factor: float) -> Tensor:
-    if not -0.5 <= hue_factor <= 0.5:
-        raise ValueError(f"adjust_hue: hue_factor ({hue_factor}) is not in [-0.5, 0.5]")
-    _check_channels(inpt)
+    _check(inpt, hue_factor, low=-0.5, high=0.5)
     if inpt.shape[-3] == 1 or inpt.numel() == 0:
         return inpt
-    image = inpt.float() if inpt.is_floating_point() else inpt.float() / torch.iinfo(inpt.dtype).max
+    brightest = 1 if inpt.is_floating_point() else torch.iinfo(inpt.dtype).max
+    image = inpt.float() / brightest
     r, g, b = image.unbind(-3)
     v, low = image.amax(-3), image.amin(-3)
     delta = torch.where(v == low, 1, v - low)  # grey has no hue, and nothing to divide by
@@ -49,11 +49,10 @@ def adjust_hue(inpt: Tensor, hue_factor: float) -> Tensor:
     distances = [(n + sixths).remainder(6) for n in (5, 3, 1)]
     shares = [torch.minimum(k, 4 - k).clamp(0, 1) for k in distances]
     image = torch.stack([v - v * s * share for share in shares], -3)
-    return image.to(inpt.dtype) if inpt.is_floating_point() else (image * 255.999).to(inpt.dtype)
+    return image.to(inpt.dtype) if inpt.is_floating_point() else (image * (brightest + 0.999)).to(inpt.dtype)
 
 
 def _grey(image: Tensor) -> Tensor:
-    _check_channels(image)
     if image.shape[-3] == 1:
         return image if image.is_floating_point() else image.float()
     r, g, b = image.unbind(-3)
@@ -62,12 +61,12 @@ def _grey(image: Tensor) -> Tensor:
 
 
 def _blend(image: Tensor, other: Tensor, factor: float) -> Tensor:
-    if factor < 0:
-        raise ValueError(f"the factor ({factor}) is not non-negative")
     brightest = 1 if image.is_floating_point() else torch.iinfo(image.dtype).max
     return (factor * image + (1 - factor) * other).clamp(0, brightest).to(image.dtype)
 
 
-def _check_channels(image: Tensor) -> None:
+def _check(image: Tensor, factor: float, low: float = 0.0, high: float = float("inf")) -> None:
+    if not low <= factor <= high:
+        raise ValueError(f"the factor ({factor}) is not between {low} and {high}")
     if image.shape[-3] not in (1, 3):
         raise TypeError(f"Input image tensor permitted channel values are 1 or 3, received {image.shape[-3]}")

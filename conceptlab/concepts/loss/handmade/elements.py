@@ -6,7 +6,7 @@ With $d = x - t$:
 |---|---|---|---|
 | squared | $d^2$ | $2 d$ | $-2 d$ |
 | absolute | $\lvert d \rvert$ | $\operatorname{sign} d$ | $-\operatorname{sign} d$ |
-| huber | $c\,(\lvert d \rvert - \frac c2)$, $c = \min(\lvert d \rvert, \delta)$ | $d$, limited to $\pm\delta$ | minus that |
+| huber | $c (\lvert d \rvert - \frac c2)$, $c = \min(\lvert d \rvert, \delta)$ | $d$, limited to $\pm\delta$ | minus that |
 | probability | $-t \log x - (1 - t) \log(1 - x)$ | $(x - t) / (x (1 - x))$ | $\log(1 - x) - \log x$ |
 | logit | $\max(x, 0) - x t + \log(1 + e^{-\lvert x \rvert})$ | $\sigma(x) - t$ | $-x$ |
 

@@ -42,7 +42,7 @@ def average(
     if divisor_override == 0:
         problem = f"{where}: divisor must be not zero"
         raise RuntimeError(message(problem, expected="a number", received="0", remedy="Give None for the mean."))
-    x = in_torch_layout(input, volumes=False)
+    x = in_torch_layout(input, len(windows), volumes=False)
     return _Average.call(x, _divisor(x, windows, count_include_pad, divisor_override), *pack(windows))
 
 
@@ -68,7 +68,7 @@ class _Average(Rule):
         windows = unpack(numbers)
         total = padded(x if x.dtype == divisor.dtype else x.to(divisor.dtype), windows, 0)
         for axis, window in enumerate(windows, start=-len(windows)):
-            total = _sum([window.tap(total, axis, t) for t in range(window.kernel)])
+            total = _sums(total, axis, window)
         rounding = None if x.is_floating_point() else "trunc"
         return torch.div(total, divisor, rounding_mode=rounding).to(x.dtype)
 
@@ -94,6 +94,9 @@ class _Spread(Rule):
         windows = unpack(numbers)
         spread = g / divisor
         for axis, window in enumerate(windows, start=-len(windows)):
+            if window.tiles:
+                spread = spread.repeat_interleave(window.kernel, axis)
+                continue
             shape = list(spread.shape)
             shape[axis] = window.left + window.size + window.right
             places = spread.new_zeros(shape)
@@ -116,7 +119,9 @@ class _Spread(Rule):
         return _Spread.call(tangent, *ctx.saved_tensors, *ctx.numbers)
 
 
-def _sum(tensors: Sequence[Tensor]) -> Tensor:
-    if len(tensors) == 1:
-        return tensors[0]
-    return reduce(Tensor.add_, tensors[2:], tensors[0] + tensors[1])
+def _sums(x: Tensor, axis: int, window: Window) -> Tensor:
+    """The sum of each window along one axis."""
+    if window.tiles and window.kernel > 4:
+        return x.unflatten(axis, (window.out, window.kernel)).sum(axis)
+    first, *others = (window.tap(x, axis, t) for t in range(window.kernel))
+    return reduce(Tensor.add_, others[1:], first + others[0]) if others else first

@@ -15,14 +15,24 @@ $$ \frac{\partial y_o}{\partial x_i} = [\,i = i(o, t^*_o)\,], \qquad
 a scatter backward and a gather forward, at the index that ``return_indices`` returns.
 """
 
+import math
 from collections.abc import Sequence
+from itertools import product
+from operator import mul
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import maybe_current_level
 
 from conceptlab.concepts.pooling.handmade.windows import Window, in_torch_layout, pack, padded, taps, unpack
 from conceptlab.core import Rule, message, save
+
+BLOCK = 2**18
+"""Elements of a piece of the input: with its taps within the cache."""
+
+MANY = 16
+"""Values of a window from which on a loop over taps is slower."""
 
 
 def maximum(
@@ -35,7 +45,7 @@ def maximum(
         raise NotImplementedError(
             message(problem, expected="numbers that have a largest", received=str(input.dtype), remedy="Convert them.")
         )
-    x = in_torch_layout(input, volumes=not where.startswith("adaptive"))
+    x = in_torch_layout(input, len(windows), volumes=not where.startswith("adaptive"))
     output, winners = _Maximum.call(x, *pack(windows))
     return (output, _indices(winners, windows)) if return_indices else output
 
@@ -47,13 +57,9 @@ class _Maximum(Rule):
     def forward(x: Tensor, *numbers: int) -> tuple[Tensor, Tensor]:
         windows = unpack(numbers)
         lowest = float("-inf") if x.is_floating_point() else torch.iinfo(x.dtype).min
-        first, *others = taps(padded(x, windows, lowest), windows)
-        output, winners = first.clone(), _first_inside(windows, first)
-        for t, tap in enumerate(others, start=1):
-            larger = (tap > output) | (tap != tap)
-            winners = torch.maximum(winners, larger.to(winners.dtype) * t)
-            output = torch.maximum(output, tap)
-        return output, winners
+        pieces = [_run(padded(rows, windows, lowest), windows) for rows in _in_blocks(x)]
+        outputs, winners = zip(*pieces, strict=True)
+        return (outputs[0], winners[0]) if len(pieces) == 1 else (torch.cat(outputs), torch.cat(winners))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
@@ -77,12 +83,56 @@ class _Maximum(Rule):
         return chosen.reshape(indices.shape), None
 
 
-def _first_inside(windows: Sequence[Window], like: Tensor) -> Tensor:
+def _run(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
+    """y and t*, of a padded input."""
+    count = math.prod(window.kernel for window in windows)
+    if count > MANY and all(window.tiles for window in windows):
+        return _at_once(x, windows)
+    # a count up to 256 is exact in every floating-point dtype
+    dtype = x.dtype if x.is_floating_point() and count <= 256 else torch.int32
+    first, *others = taps(x, windows)
+    output, winners = first.clone(), _first_inside(windows, first, dtype)
+    for t, tap in enumerate(others, start=1):
+        tap = tap.contiguous() if output.is_contiguous() else tap
+        winners = torch.maximum(winners, _larger(tap, output).to(dtype) * t)
+        output = torch.maximum(output, tap)
+    return output, winners.to(torch.uint8 if count <= 256 else torch.int32)
+
+
+def _larger(tap: Tensor, output: Tensor) -> Tensor:
+    """1 where the tap is larger, or NaN, and 0 where not."""
+    if torch.compiler.is_compiling() or maybe_current_level() is not None:
+        # a compiler vectorises the boolean; and vmap, a torch.func level, has no rule for the comparison in place
+        return (tap > output) | (tap != tap)
+    # in place, in the dtype of the values: several times as fast as a boolean result
+    return tap.clone().gt_(output).add_(tap.clone().ne_(tap))
+
+
+def _at_once(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
+    """The same for windows of many values that tile the input: each as one axis, instead of a loop over taps."""
+    lead, rank = x.shape[: -len(windows)], len(windows)
+    x = x.reshape(*lead, *(size for window in windows for size in (window.out, window.kernel)))
+    outer, inner = (range(len(lead) + first, x.dim(), 2) for first in (0, 1))
+    values = x.permute(*range(len(lead)), *outer, *inner).flatten(-rank)
+    count = values.shape[-1]
+    output = values.amax(-1)
+    t = torch.arange(count, device=x.device, dtype=torch.int32)
+    # the first of equals has the highest score of them; the last NaN, which equals nothing, the highest of all
+    score = (values == output.unsqueeze(-1)) * (count - t) + (values != values) * (count + 1 + t)
+    best = score.amax(-1) - count
+    return output, torch.maximum(best - 1, -best)
+
+
+def _in_blocks(x: Tensor) -> Sequence[Tensor]:
+    """The input in pieces along the batch, so small that what is computed from a piece stays in the cache."""
+    if x.numel() <= BLOCK or x.device.type != "cpu" or torch.compiler.is_compiling():
+        return [x]
+    return x.split(max(1, BLOCK * x.shape[0] // x.numel()))
+
+
+def _first_inside(windows: Sequence[Window], like: Tensor, dtype: torch.dtype) -> Tensor:
     """The first place of each window that is not padding: the winner, unless a larger value comes."""
-    count = 1
-    for window in windows:
-        count *= window.kernel
-    dtype = torch.uint8 if count <= 256 else torch.int32
+    count = math.prod(window.kernel for window in windows)
     winners = torch.zeros_like(like, dtype=dtype)
     for axis, window in enumerate(windows):
         count //= window.kernel
@@ -95,12 +145,15 @@ def _first_inside(windows: Sequence[Window], like: Tensor) -> Tensor:
 
 def _indices(winners: Tensor, windows: Sequence[Window]) -> Tensor:
     """i(o, t*), in the flattened channel."""
-    indices, rest = 0, winners.to(torch.int64)
-    length = 1
-    for axis, window in enumerate(reversed(windows)):
-        t = rest if axis == len(windows) - 1 else rest % window.kernel
-        rest = rest // window.kernel if axis < len(windows) - 1 else rest
-        starts = torch.tensor([window.start(o) for o in range(window.out)], device=winners.device)
-        indices = indices + (t * window.dilation + starts.reshape([-1] + [1] * axis)) * length
-        length *= window.size
-    return indices
+    lengths = [math.prod(window.size for window in windows[axis + 1 :]) for axis in range(len(windows))]
+    starts = torch.zeros((), dtype=torch.int64, device=winners.device)
+    for window, length in zip(windows, lengths, strict=True):
+        along = [window.start(o) * length for o in range(window.out)]
+        starts = starts.unsqueeze(-1) + torch.tensor(along, dtype=torch.int64, device=winners.device)
+    # a table instead of divisions, which cost more than all the rest
+    places = product(*(range(window.kernel) for window in windows))
+    steps = [window.dilation * length for window, length in zip(windows, lengths, strict=True)]
+    table = torch.tensor([sum(map(mul, place, steps)) for place in places], device=winners.device)
+    moves = table.index_select(0, winners.reshape(-1).to(torch.int64)).reshape(winners.shape)
+    indices = moves.add_(starts)
+    return indices if winners.is_contiguous() else torch.empty_like(winners, dtype=torch.int64).copy_(indices)

@@ -53,6 +53,11 @@ class Window(NamedTuple):
             return 1
         return max(0, (self.out - 1) * self.stride + (self.kernel - 1) * self.dilation + 1 - self.size - self.padding)
 
+    @property
+    def tiles(self) -> bool:
+        """Whether the windows cover the axis exactly, each value once."""
+        return self.stride == self.kernel and self.padding == 0 and self.size == self.out * self.kernel
+
     def tap(self, padded: Tensor, axis: int, t: int) -> Tensor:
         """Value ``t`` of every window, from the padded input: a view where the windows slide."""
         if not self.stride:
@@ -156,9 +161,10 @@ def adaptive(where: str, rank: int, input: Tensor, output_size: Sizes | None) ->
 
 
 def _adaptive_axis(n: int, out: int) -> Window:
-    if out == 0 or n % out == 0:
-        k = n // max(1, out)
-        return Window(n, out, k, k, 0, 1)
+    if out == 0:
+        return Window(n, 0, 1, 1, 0, 1)
+    if n % out == 0:
+        return Window(n, out, n // out, n // out, 0, 1)
     window = Window(n, out, 0, 0, 0, 1)
     return window._replace(kernel=max(window.count(o, False) for o in range(out)))
 
@@ -182,9 +188,9 @@ def _refuse(where: str, problem: str, expected: str, received: object) -> None:
     raise RuntimeError(message(f"{where}: {problem}", expected=expected, received=str(received), remedy=remedy))
 
 
-def in_torch_layout(x: Tensor, *, volumes: bool) -> Tensor:
-    """x, contiguous unless its channels lie side by side in memory and torch keeps them so."""
-    channels_last = x.dim() == 4 or (x.dim() == 5 and volumes)
+def in_torch_layout(x: Tensor, rank: int, *, volumes: bool) -> Tensor:
+    """x, contiguous unless its channels lie side by side in memory and torch keeps them so: of volumes, not always."""
+    channels_last = x.dim() == rank + 2 and (rank == 2 or (rank == 3 and volumes))
     if x.is_contiguous() or (channels_last and x.movedim(1, -1).is_contiguous()):
         return x
     return x.contiguous()
