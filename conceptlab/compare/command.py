@@ -76,7 +76,8 @@ def _of_runs(folders: Sequence[Path], overrides: Sequence[str]) -> int:
 def _of_experiment(overrides: Sequence[str]) -> int:
     configs = variants(overrides)
     first = next(iter(configs.values()))
-    folder = Path(first.paths.run_dir or _new_folder(first)).absolute()
+    # "." is what a run is given where nobody chose
+    folder = (_new_folder(first) if first.paths.run_dir in (None, ".") else Path(first.paths.run_dir)).absolute()
     folders = {name: folder / _slug(name) for name in configs}
     try:
         for index, (name, config) in enumerate(configs.items(), start=1):
@@ -217,7 +218,7 @@ def _table(report: Mapping[str, Any]) -> Table:
         table.add_row(
             variant["name"],
             variant["answers"]["same"]["short"] if variant["answers"] else "",
-            words.metric(metric, values["mean"]) if values else "",
+            words.metric(metric, values["mean"]) if metric and values else "",
             words.ms(variant["step_ms"]["median"]),
             f"{variant['step_ms']['ratio']:.2f}" if variant["step_ms"]["ratio"] else "",
         )

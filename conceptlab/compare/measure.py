@@ -21,12 +21,14 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 import torchvision
+import yaml
 from omegaconf import OmegaConf
 
 import conceptlab
@@ -51,7 +53,7 @@ def measure(folders: Sequence[Path]) -> None:
     state = torch.get_rng_state()
     torch.set_num_threads(1)
     try:
-        configs = [OmegaConf.load(folder / "config.yaml") for folder in folders]
+        configs = [OmegaConf.create(yaml.safe_load((folder / "config.yaml").read_text())) for folder in folders]
         subjects = [Subject(config) for config in configs]
         oracle = Subject(configs[0], torch.float64)
         results = [_structure(subject) for subject in subjects]
@@ -62,7 +64,7 @@ def measure(folders: Sequence[Path]) -> None:
             result["step_ms"] = times
             result["where"] = table
         for result, subject in zip(results, subjects, strict=True):
-            result["peak_bytes"] = peak_bytes(lambda subject=subject: subject.step(0))
+            result["peak_bytes"] = peak_bytes(partial(subject.step, 0))
             result["conditions"] = conditions(subject.device, threads)
     finally:
         torch.set_num_threads(threads)
@@ -95,7 +97,7 @@ def _where(subjects: Sequence[Subject]) -> list[list[dict[str, Any]]]:
     for index in range(STEPS // 3):
         for subject, watch in zip(subjects, watches, strict=True):
             with watch.running():
-                watch.step(lambda s=subject, i=index: s.forward(i), subject.update)
+                watch.step(partial(subject.forward, index), subject.update)
         if time.monotonic() > end and index >= 2:
             break
     return [
@@ -115,7 +117,9 @@ def _audit(subject: Subject) -> dict[str, Any]:
     answers = subject.task.model(images).detach().requires_grad_()
     of_loss = [replace(row, name=f"loss {row.name}".strip()) for row in audit(subject.task.loss, answers, labels).rows]
     report = AuditReport([*audit(subject.task.model, images).rows, *of_loss])
-    own = [{"name": row.name, "what": row.what, "operations": row.foreign} for row in report.leaks]
+    own: list[dict[str, Any]] = [
+        {"name": row.name, "what": row.what, "operations": row.foreign} for row in report.leaks
+    ]
     by_hand = sum(row.tier not in (None, "builtin") and not row.is_leak for row in report.rows)
     if own:
         names = ", ".join(sorted({leak["what"] for leak in own}))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -76,7 +77,7 @@ class Stopwatch:
         self._steps.append({"forward_ms": dict(self._forward), "backward_ms": dict(backward)})
         self.calls = dict(self._calls)
 
-    def table(self) -> list[dict[str, float | str]]:
+    def table(self) -> list[dict[str, Any]]:
         """Medians over the steps, in milliseconds: a row for each concept, the optimizer and the rest."""
         names = dict.fromkeys(name for step in self._steps for times in step.values() for name in times)
         return [

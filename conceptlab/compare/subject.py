@@ -2,7 +2,7 @@
 
 import copy
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any
@@ -68,8 +68,9 @@ class Subject:
         weights = [weight for weight in self.task.parameters() if weight.requires_grad]
         self.forward(index).backward()
         used = [weight for weight in weights if weight.grad is not None]
+        gradients = [weight.grad.double() for weight in used if weight.grad is not None]
         before = [weight.detach().to(torch.float64, copy=True) for weight in used]
-        told = {"gradient": [weight.grad.double() for weight in used], "evaluation": [self._evaluation(index)]}
+        told = {"gradient": gradients, "evaluation": [self._evaluation(index)]}
         self.update()
         told["update"] = [weight.detach() - old for weight, old in zip(used, before, strict=True)]
         return {name: [tensor.cpu() for tensor in tensors] for name, tensors in told.items()}
@@ -82,7 +83,7 @@ class Subject:
         self.task.train()
         return answers.double()
 
-    def _batch(self, index: int) -> list[Tensor]:
+    def _batch(self, index: int) -> tuple[Tensor, Tensor]:
         return self.batches[index % len(self.batches)]
 
     def _precision(self) -> AbstractContextManager:
@@ -98,5 +99,6 @@ class Subject:
             self.loading.append(1000 * (time.thread_time() - start))
             yield batch
 
-    def _moved(self, batch: Sequence[Tensor]) -> list[Tensor]:
-        return [t.to(self.device, self.dtype if t.is_floating_point() else None) for t in batch]
+    def _moved(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        images, labels = batch
+        return images.to(self.device, self.dtype), labels.to(self.device)

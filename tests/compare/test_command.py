@@ -69,6 +69,12 @@ def test_runs_each_variant_and_the_yardstick_alike(trained, capsys):
     assert len(report["yardsticks"]) == 1
 
 
+def test_a_new_folder_each_time(trained):
+    assert main(["experiment=digits_mlp", f"paths.output_dir={trained.out}"]) == 0
+    (page,) = trained.out.glob("digits_mlp/compare_*/report.html")
+    assert trained[0][1]["paths"]["run_dir"] == str(page.parent / "builtin")
+
+
 def test_variants_may_be_mappings(trained):
     compare(trained, "variants=[builtin,{default: builtin, relu: naive}]")
     assert [name for name, _ in trained] == ["builtin", "builtin-relu-naive", "yardstick"]
