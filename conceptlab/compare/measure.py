@@ -5,9 +5,10 @@
 | ``step_ms`` | forward, backward and optimizer of a step: ``median``, ``low`` and ``high`` quartile, ``interleaved`` |
 | ``where`` | a row for each concept: ``name``, ``calls``, ``forward_ms``, ``backward_ms`` |
 | ``peak_bytes`` | the most memory that tensors held during a step, beyond what they held before it |
-| ``gradient_error`` | of the first step: $\\|g - g_{64}\\| / \\|g_{64}\\|$ with $g_{64}$ of the reference in float64 |
+| ``errors`` | of one step against float64: ``gradient``, ``evaluation``, ``update``; see `conceptlab.compare.errors` |
+| ``batches_apart`` | the largest relative difference between its batches and the reference's |
 | ``classes`` | the layers' classes, and how many there are of each |
-| ``audit`` | the operations that the layers are made of |
+| ``audit`` | of model and loss: ``sentence``, ``by_hand`` (how many), ``torchs_own`` (a list), all of it as ``text`` |
 | ``conditions`` | versions, machine, device, threads |
 
 The variants take turns, A B A B, in one process and one thread: what else the machine does meets all of them alike.
@@ -19,89 +20,29 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 import torchvision
-from omegaconf import DictConfig, OmegaConf
-from torch import Tensor
+from omegaconf import OmegaConf
 
 import conceptlab
+from conceptlab.compare.errors import batches_apart, errors
 from conceptlab.compare.runs import MEASURED
 from conceptlab.compare.stopwatch import Stopwatch, clock, layers, peak_bytes
+from conceptlab.compare.subject import Subject
 from conceptlab.core import Tiered
-from conceptlab.tasks.run import build
+from conceptlab.swapping.audit import AuditReport, audit
 
 WARM_UP = 3
 STEPS = 60
-BATCHES = 8
 BUDGET = 8.0
 """Seconds for the timing of all variants together; slow models get fewer steps."""
 
 LOADING = "batches, augmentation"
-
-
-class Subject:
-    """A variant's model, its optimizer and its first batches, as its run had them."""
-
-    def __init__(self, config: DictConfig, dtype: torch.dtype | None = None) -> None:
-        self.task, data = build(config)
-        precision = str(OmegaConf.select(config, "trainer.precision", default="32-true"))
-        on_gpu = OmegaConf.select(config, "trainer.accelerator", default="cpu") in ("gpu", "cuda")
-        self.device = torch.device("cuda" if on_gpu else "cpu")
-        self.dtype = dtype or (torch.float64 if precision.startswith("64") else torch.float32)
-        self.mixed = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision) if not dtype else None
-        self.task.to(self.device, self.dtype).train()
-        self.optimizer = self.task.configure_optimizers()["optimizer"]
-        data.prepare_data()
-        data.setup()
-        self.loading: list[float] = []
-        self.batches = [self._moved(batch) for batch in self._timed(data.train_dataloader())]
-
-    def forward(self, index: int) -> Tensor:
-        """The loss of a batch; the same random numbers for the same index."""
-        torch.manual_seed(index)
-        with self._precision():
-            return self.task.step(self.batches[index % len(self.batches)])[0]
-
-    def update(self) -> None:
-        """The optimizer's part of a step."""
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-
-    def step(self, index: int) -> None:
-        """A whole training step."""
-        self.forward(index).backward()
-        self.update()
-
-    def gradient(self) -> Tensor:
-        """All gradients of the first step, as one vector."""
-        self.forward(0).backward()
-        flat = [
-            p.grad.detach().to("cpu", torch.float64).flatten() for p in self.task.parameters() if p.grad is not None
-        ]
-        self.optimizer.zero_grad()
-        return torch.cat(flat)
-
-    def _precision(self) -> AbstractContextManager:
-        return torch.autocast(self.device.type, self.mixed) if self.mixed else nullcontext()
-
-    def _timed(self, loader: Any) -> Any:
-        batches = islice(loader, BATCHES)
-        while True:
-            start = time.thread_time()
-            batch = next(batches, None)
-            if batch is None:
-                return
-            self.loading.append(1000 * (time.thread_time() - start))
-            yield batch
-
-    def _moved(self, batch: Sequence[Tensor]) -> list[Tensor]:
-        return [t.to(self.device, self.dtype if t.is_floating_point() else None) for t in batch]
 
 
 def measure(folders: Sequence[Path]) -> None:
@@ -112,8 +53,11 @@ def measure(folders: Sequence[Path]) -> None:
     try:
         configs = [OmegaConf.load(folder / "config.yaml") for folder in folders]
         subjects = [Subject(config) for config in configs]
-        errors = _gradient_errors(subjects, Subject(configs[0], torch.float64))
-        results = [_structure(subject) | {"gradient_error": e} for subject, e in zip(subjects, errors, strict=True)]
+        oracle = Subject(configs[0], torch.float64)
+        results = [_structure(subject) for subject in subjects]
+        for result, found, subject in zip(results, errors(subjects, oracle), subjects, strict=True):
+            result["errors"] = found
+            result["batches_apart"] = batches_apart(subject, subjects[0])
         for result, times, table in zip(results, step_times(subjects), _where(subjects), strict=True):
             result["step_ms"] = times
             result["where"] = table
@@ -141,7 +85,7 @@ def step_times(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
     summaries = []
     for own in times:
         low, middle, high = statistics.quantiles(own[WARM_UP:], n=4)
-        summaries.append({"median": middle, "low": low, "high": high, "ratio": None, "interleaved": True})
+        summaries.append({"median": middle, "low": low, "high": high, "interleaved": True})
     return summaries
 
 
@@ -160,17 +104,25 @@ def _where(subjects: Sequence[Subject]) -> list[list[dict[str, Any]]]:
     ]
 
 
-def _gradient_errors(subjects: Sequence[Subject], oracle: Subject) -> list[float | None]:
-    exact = oracle.gradient()
-    size = exact.norm().item()
-    errors = [(subject.gradient() - exact).norm().item() / size if size else None for subject in subjects]
-    # where the reference itself is nowhere near, its masks fell otherwise in float64: then nothing can be said
-    return errors if errors[0] is not None and errors[0] < 0.05 else [None] * len(errors)
-
-
 def _structure(subject: Subject) -> dict[str, Any]:
     found = Counter(class_of(layer) for layer in layers(subject.task))
-    return {"classes": dict(found) | {class_of(subject.optimizer): 1}, "audit": None}
+    return {"classes": dict(found) | {class_of(subject.optimizer): 1}, "audit": _audit(subject)}
+
+
+def _audit(subject: Subject) -> dict[str, Any]:
+    """What the model and the loss are made of, forward and backward, in training."""
+    images, labels = subject.batches[0]
+    answers = subject.task.model(images).detach().requires_grad_()
+    of_loss = [replace(row, name=f"loss {row.name}".strip()) for row in audit(subject.task.loss, answers, labels).rows]
+    report = AuditReport([*audit(subject.task.model, images).rows, *of_loss])
+    own = [{"name": row.name, "what": row.what, "operations": row.foreign} for row in report.leaks]
+    by_hand = sum(row.tier not in (None, "builtin") and not row.is_leak for row in report.rows)
+    if own:
+        names = ", ".join(sorted({leak["what"] for leak in own}))
+        sentence = f"{by_hand} layers and functions ran by hand, {len(own)} as torch's own: {names}."
+    else:
+        sentence = f"{by_hand} layers and functions ran by hand, none as torch's own, forward or backward."
+    return {"sentence": sentence, "by_hand": by_hand, "torchs_own": own, "text": str(report)}
 
 
 def class_of(part: object) -> str:
@@ -182,7 +134,10 @@ def class_of(part: object) -> str:
 def conditions(device: torch.device, threads: int) -> dict[str, str]:
     """What the figures depend on besides the code."""
     packages = (conceptlab, torch, torchvision, lightning)
-    versions = [*(f"{package.__name__} {package.__version__}" for package in packages), f"Python {platform.python_version()}"]
+    versions = [
+        *(f"{package.__name__} {package.__version__}" for package in packages),
+        f"Python {platform.python_version()}",
+    ]
     return {
         "versions": ", ".join(versions),
         "machine": f"{platform.platform()}, {_processor()}",

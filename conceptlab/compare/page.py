@@ -9,12 +9,12 @@ import numpy as np
 import yaml
 
 from conceptlab.compare import differences, figures, words
-from conceptlab.compare.differences import LABEL
+from conceptlab.compare.differences import LABEL, QUANTITIES
 
 Row = Mapping[str, Any]
 
 
-def render(report: Mapping[str, Any], error_ratio: float) -> str:
+def render(report: Mapping[str, Any]) -> str:
     """The page for a report as it is in ``report.json``."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("conceptlab.compare", "."),
@@ -34,8 +34,8 @@ def render(report: Mapping[str, Any], error_ratio: float) -> str:
         report=report,
         figures=draw(report),
         start=differences.START,
-        growth=differences.GROWTH,
-        error_ratio=error_ratio,
+        early=differences.EARLY,
+        error_ratio=differences.ERROR_RATIO,
     )
 
 
@@ -44,7 +44,8 @@ def draw(report: Mapping[str, Any]) -> dict[str, str]:
     runs = [(index, run) for index, variant in enumerate(report["variants"]) for run in variant["runs"]]
     compared = [(index, run) for index, run in runs if run["relative"]]
     drawn = {}
-    for quantity, name in LABEL.items():
+    for quantity in QUANTITIES:
+        name = LABEL[quantity]
         lines = [(index, _steps(run), _array(run["series"][quantity], np.nan)) for index, run in runs]
         drawn[quantity] = figures.curves(lines, f"The {name} at every step")
         if compared:

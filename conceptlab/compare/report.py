@@ -21,8 +21,10 @@ and of each variant:
 | ``name``, ``parts`` | its parts setting in words, and as it was given |
 | ``answers`` | ``same``, ``close``, ``fast``: the report's first lines; null for the reference |
 | ``kind`` | the verdict over all seeds: ``exact``, ``rounding`` or ``different``; null for the reference |
-| ``gradient_error`` | of the first step's gradients against float64: root mean square, relative to theirs |
-| ``error_ratio`` | that, divided by the reference's |
+| ``errors`` | of single steps against float64: ``gradient``, ``evaluation``, ``update``; empty if not measured |
+| ``error_ratios`` | the same as multiples of the reference's; see `conceptlab.compare.errors` |
+| ``batches_apart`` | the largest relative difference between its batches and the reference's |
+| ``doubts`` | what in these measurements is more than rounding, in words |
 | ``runs`` | a list, one for each seed; see below |
 | ``metrics`` | the final metrics by name; see below |
 | ``step_ms`` | ``median``, ``low``, ``high`` (quartiles), ``ratio`` to the reference, ``interleaved``: in turns |
@@ -48,15 +50,13 @@ from typing import Any
 import numpy as np
 
 from conceptlab.compare import words
-from conceptlab.compare.differences import QUANTITIES, judge, relative_difference
+from conceptlab.compare.differences import QUANTITIES, judge, judge_errors, ratios, relative_difference
 from conceptlab.compare.page import render
 from conceptlab.compare.runs import Run
 from conceptlab.core.errors import message
 
 FORMAT = 1
 PAGE = "report.html"
-ERROR_RATIO = 4
-"""How many times the reference's error, against float64, a variant's gradients may have."""
 
 
 def write_report(runs: Sequence[Run], folder: Path) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def write_report(runs: Sequence[Run], folder: Path) -> dict[str, Any]:
     """
     report = build(runs)
     (folder / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
-    (folder / PAGE).write_text(render(report, ERROR_RATIO), encoding="utf-8")
+    (folder / PAGE).write_text(render(report), encoding="utf-8")
     return report
 
 
@@ -88,11 +88,10 @@ def build(runs: Sequence[Run]) -> dict[str, Any]:
             )
         )
     reference = next(iter(groups.values()))
-    yardsticks = {run.seed: run for run in runs if run.is_yardstick and len(run.series["step"])}
     by_seed = {run.seed: run for run in reference}
-    variants = [_variant(group, by_seed, yardsticks) for group in groups.values()]
+    variants = [_variant(group, by_seed) for group in groups.values()]
     for variant in variants[1:]:
-        _set_against(variant, variants[0])
+        _set_against(variant, variants[0], reference[0].eps)
         variant["answers"] = words.answers(variant, variants[0])
     report = {
         "format": FORMAT,
@@ -100,7 +99,7 @@ def build(runs: Sequence[Run]) -> dict[str, Any]:
         "reference": reference[0].variant,
         "variants": variants,
         "failed": [_failure(run) for run in runs if not run.finished and not run.is_yardstick],
-        "yardsticks": [_run(run, by_seed, {}) for run in yardsticks.values() if run.seed in by_seed],
+        "yardsticks": [_run(run, by_seed) for run in runs if run.is_yardstick and run.finished and run.seed in by_seed],
         "eps": reference[0].eps,
         "conditions": _conditions(reference[0], runs),
         "configuration": {key: value for key, value in reference[0].config.items() if key != "parts"},
@@ -122,25 +121,27 @@ def _variants(runs: Sequence[Run]) -> dict[str, list[Run]]:
     return groups
 
 
-def _variant(group: Sequence[Run], reference: Mapping[Any, Run], yardsticks: Mapping[Any, Run]) -> dict[str, Any]:
+def _variant(group: Sequence[Run], reference: Mapping[Any, Run]) -> dict[str, Any]:
     measured = next((run.measured for run in group if run.measured), {})
     return {
         "name": group[0].variant,
         "parts": group[0].config.get("parts"),
         "answers": None,
-        "runs": [_run(run, reference, yardsticks) for run in group],
+        "runs": [_run(run, reference) for run in group],
         "metrics": {name: _spread([run.metrics[name] for run in group]) for name in _common(r.metrics for r in group)},
-        "step_ms": measured.get("step_ms") or _step_time_in_training(group),
+        "step_ms": (measured.get("step_ms") or _step_time_in_training(group)) | {"ratio": None},
         "peak_bytes": measured.get("peak_bytes"),
         "where": measured.get("where", []),
-        "gradient_error": measured.get("gradient_error"),
-        "error_ratio": None,
+        "errors": measured.get("errors", {}),
+        "error_ratios": {},
+        "batches_apart": measured.get("batches_apart"),
+        "doubts": [],
         "kind": None,
         "proof": {"swap": group[0].swap, "classes": measured.get("classes", {}), "audit": measured.get("audit")},
     }
 
 
-def _run(run: Run, reference: Mapping[Any, Run], yardsticks: Mapping[Any, Run]) -> dict[str, Any]:
+def _run(run: Run, reference: Mapping[Any, Run]) -> dict[str, Any]:
     twin = reference.get(run.seed)
     told = {
         "seed": run.seed,
@@ -154,13 +155,11 @@ def _run(run: Run, reference: Mapping[Any, Run], yardsticks: Mapping[Any, Run]) 
     if twin is None or twin is run:
         return told
     relative = relative_differences(run, twin)
-    yardstick = yardsticks.get(run.seed)
     verdict = judge(
         relative,
         run.series["step"][: len(relative["loss"])],
         eps=max(run.eps, twin.eps),
         same_metrics=run.metrics == twin.metrics and len(run.series["step"]) == len(twin.series["step"]),
-        yardstick=relative_differences(yardstick, twin) if yardstick else None,
     )
     return told | {"relative": relative, "verdict": verdict.plain()}
 
@@ -171,13 +170,13 @@ def relative_differences(run: Run, other: Run) -> dict[str, np.ndarray]:
     return {name: relative_difference(run.series[name][:steps], other.series[name][:steps]) for name in QUANTITIES}
 
 
-def _set_against(variant: dict[str, Any], reference: Mapping[str, Any]) -> None:
+def _set_against(variant: dict[str, Any], reference: Mapping[str, Any], eps: float) -> None:
     """Add what needs the reference: the verdict over all seeds, gaps and ratios."""
+    variant["error_ratios"] = ratios(variant["errors"], reference["errors"], eps)
+    variant["doubts"] = judge_errors(variant["error_ratios"], variant["batches_apart"], eps)
     kinds = [run["verdict"]["kind"] for run in variant["runs"] if run["verdict"]]
-    ratio = _ratio(variant["gradient_error"], reference["gradient_error"])
-    if ratio is not None and ratio > ERROR_RATIO:
+    if variant["doubts"]:
         kinds.append("different")
-    variant["error_ratio"] = ratio
     variant["kind"] = max(kinds, key=("exact", "rounding", "different").index) if kinds else None
     variant["step_ms"]["ratio"] = _ratio(variant["step_ms"]["median"], reference["step_ms"]["median"])
     for name in _common([variant["metrics"], reference["metrics"]]):
@@ -203,7 +202,7 @@ def _step_time_in_training(group: Sequence[Run]) -> dict[str, Any]:
     """Of the trainings themselves, one after the other: the fallback where nothing was measured apart."""
     times = [1000 * run.timing["step"] for run in group if run.timing.get("step")]
     median = statistics.median(times) if times else None
-    return {"median": median, "low": None, "high": None, "ratio": None, "interleaved": False}
+    return {"median": median, "low": None, "high": None, "interleaved": False}
 
 
 def _failure(run: Run) -> dict[str, Any]:

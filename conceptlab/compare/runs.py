@@ -75,8 +75,16 @@ class Run:
     @property
     def eps(self) -> float:
         """The spacing of floating-point numbers at 1, in the lowest precision that the run computed in."""
-        precision = str((self.config.get("trainer") or {}).get("precision") or "32")
-        return _EPS[precision.split("-")[0]]
+        return eps_of(str((self.config.get("trainer") or {}).get("precision") or "32-true"))
+
+
+def eps_of(precision: str) -> float:
+    """The spacing of floating-point numbers at 1 in one of Lightning's precisions.
+
+    >>> eps_of("bf16-mixed")
+    0.0078125
+    """
+    return _EPS[precision.split("-")[0]]
 
 
 def read_runs(folders: Iterable[Path]) -> list[Run]:

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from conceptlab.compare.differences import LABEL
+
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -29,37 +31,36 @@ def _same(variant: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str,
     # the seed that decided
     worst = max(judged, key=lambda run: ("exact", "rounding", "different").index(run["verdict"]["kind"]))
     verdict = worst["verdict"]
+    steps = verdict["differences"]["loss"]["steps"]
     if verdict["kind"] == "exact":
-        long = f"Loss and gradient norm are {reference['name']}'s at all {verdict['judged_steps']} steps, bit for bit."
+        long = f"Loss and gradient norm are {reference['name']}'s at all {steps} steps, bit for bit."
     else:
-        long = f"{_beginning(verdict)} {_reason(verdict)}"
-    if variant["kind"] == "different" != verdict["kind"]:
-        long = (
-            f"Gradients at the first step are {number(variant['error_ratio'])} times as far from the exact ones as "
-            f"{reference['name']}'s; up to 4 times counts as rounding. {long}"
+        long = f"{_beginning(verdict)} {_sentence(verdict['reason'])}"
+    if variant["kind"] == "rounding":
+        long += (
+            " Single steps are as exact as the reference's, by float64."
+            if variant["error_ratios"]
+            else " Nothing else was measured: this sees a wrong gradient or optimizer, not every mistake."
         )
+    long = " ".join([*map(_sentence, variant["doubts"]), long])
     if len(judged) > 1:
         long += f" (Seed {worst['seed']}, the least equal of {len(judged)} seeds.)"
     return {"short": short, "long": long}
 
 
 def _beginning(verdict: Mapping[str, Any]) -> str:
-    loss = verdict["differences"]["loss"]
-    if loss["first_step"] is None:
-        grad = verdict["differences"]["grad_norm"]
-        if grad["first_step"] is None:
-            return ""
-        return (
-            f"The loss is equal at all steps; the norm of the gradient first differs at step {grad['first_step']}, "
-            f"by {power(grad['first'])} of its size."
-        )
-    text = f"The loss first differs at step {loss['first_step']}, by {power(loss['first'])} of its size"
-    return f"{text}, and is {power(loss['last'])} apart after {loss['steps']} steps."
+    first = {name: d for name, d in verdict["differences"].items() if d["first_step"] is not None}
+    if not first:
+        return ""
+    name, difference = min(first.items(), key=lambda item: item[1]["first_step"])
+    return (
+        f"The first difference is at step {difference['first_step']}, by {power(difference['first'])} "
+        f"of the {LABEL[name]}."
+    )
 
 
-def _reason(verdict: Mapping[str, Any]) -> str:
-    reason = verdict["reason"]
-    return f"{reason[0].upper()}{reason[1:]}."
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."
 
 
 def _close(variant: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, str]:
@@ -67,18 +68,19 @@ def _close(variant: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str
     if name is None or name not in reference["metrics"]:
         return {"short": "No metric", "long": "The runs share no final metric."}
     ours, theirs = variant["metrics"][name], reference["metrics"][name]
-    long = f"{label(name)} of {variant['name']}, against {metric(name, theirs['mean'])} of {reference['name']}"
+    values = [metric(name, spread["mean"]) for spread in (ours, theirs)]
+    short = f"{values[0]}, both" if values[0] == values[1] else f"{values[0]} against {values[1]}"
+    long = label(name)
     if ours["seeds_apart"] is not None:
-        long += (
-            f" (means of {ours['seeds']} seeds, which are {metric(name, ours['seeds_apart'])} apart among themselves)"
-        )
+        apart = metric(name, ours["seeds_apart"])
+        long += f", the mean of {ours['seeds']} seeds, which are {apart} apart among themselves"
     long += "."
-    if variant["error_ratio"] is not None:
+    if variant["error_ratios"]:
+        name, ratio = max(variant["error_ratios"].items(), key=lambda item: item[1])
         long += (
-            f" Gradients at the first step: {number(variant['error_ratio'])} times {reference['name']}'s error, "
-            "both against float64."
+            f" Error of single steps, against float64: at most {ratio:.2f} times {reference['name']}'s ({LABEL[name]})."
         )
-    return {"short": metric(name, ours["mean"]), "long": long}
+    return {"short": short, "long": long}
 
 
 def _fast(variant: Mapping[str, Any], reference: Mapping[str, Any]) -> dict[str, str]:
@@ -110,14 +112,14 @@ def label(name: str) -> str:
 
 
 def metric(name: str, value: float | None) -> str:
-    """A metric's value: accuracies in percent.
+    r"""A metric's value: accuracies in percent.
 
     >>> metric("test/accuracy", 0.9916), metric("test/loss", 0.0312)
-    ('99.16 %', '0.0312')
+    ('99.16\xa0%', '0.0312')
     """
     if value is None:
         return "–"
-    return f"{100 * value:.2f} %" if "acc" in name else number(value)
+    return f"{100 * value:.2f}\N{NO-BREAK SPACE}%" if "acc" in name else number(value)
 
 
 def number(value: float | None) -> str:

@@ -85,6 +85,7 @@ class Registry:
 
     def add_concept(self, name: str, package: ModuleType) -> None:
         """Read one concept's package: the page, and each tier beside it."""
+        self.load()
         concept: Concept = package.CONCEPT
         _refuse_taken(package.__name__, [name], self._concepts)
         _refuse_taken(package.__name__, _part_names(concept), self._parts)
@@ -99,6 +100,7 @@ class Registry:
 
     def add_tier(self, concept: str, tier: str, module: ModuleType) -> None:
         """Add a tier from another package: a module with functions of torch's names."""
+        self.load()
         if concept not in self._concepts:
             raise ValueError(
                 message(

@@ -28,21 +28,20 @@ class Answering(Generated):
             return super().forward(*args, **kwargs)  # type: ignore[misc]
 
 
-def answer_functions(model: nn.Module, parts: Parts, report: SwapReport, methods: tuple[str, ...] = ()) -> None:
-    """Have the functions that ``model`` calls, in its forward and in ``methods``, answered as ``parts`` says."""
-    model = _unwrapped(model)
+def answer_functions(root: nn.Module, parts: Parts, report: SwapReport, methods: tuple[str, ...] = ()) -> None:
+    """Have the functions that a model calls, in its forward and in ``methods``, answered as ``parts`` says."""
+    model = _unwrapped(root)
     if "forward" in vars(model):
         reason = "forward was replaced on the object, so that no class's would be called"
         report.skipped.append(Skipped("", "functions", reason))
         return
     before = vars(model).get("_conceptlab_use")
-    if before is not None and before.parts.setting == parts.setting:
+    after = Use(parts, beyond=before)
+    if (not after.answers_something and before is None) or (before and before.parts.setting == parts.setting):
         report.unchanged += 1
         return
-    report.on_undo(lambda: _take_back(model, before))
-    if before is None:
-        model.__class__ = answering_class(type(model), methods)
-    model._conceptlab_use = Use(parts, beyond=before)
+    report.on_undo(lambda: _set(model, before, methods))
+    _set(model, after if after.answers_something else None, methods)
     report.swapped.append(Swapped("", "functions", "builtin", "as the setting says", "forward runs inside use"))
 
 
@@ -63,16 +62,20 @@ def _inside_use(name: str, method: Callable) -> Callable:
     return inside
 
 
-def _take_back(model: nn.Module, before: Use | None) -> None:
-    if before is not None:
-        model._conceptlab_use = before
+def _set(model: Any, use: Use | None, methods: tuple[str, ...]) -> None:
+    """Have ``model`` run inside ``use``, or, with None, as its own class says."""
+    if use is None:
+        generated = next(cls for cls in type(model).__mro__ if Answering in cls.__bases__)
+        model.__class__ = based_on(type(model), generated, generated.__bases__[1])
+        del model._conceptlab_use
         return
-    generated = next(cls for cls in type(model).__mro__ if Answering in cls.__bases__)
-    model.__class__ = based_on(type(model), generated, generated.__bases__[1])
-    del model._conceptlab_use
+    if not isinstance(model, Answering):
+        own: Any = type(model)
+        model.__class__ = answering_class(own, methods)
+    model._conceptlab_use = use
 
 
-def _unwrapped(model: nn.Module) -> nn.Module:
+def _unwrapped(model: Any) -> Any:
     """The model inside torch.compile's or DDP's wrapper, whose forward is the one that counts."""
     while True:
         if "_orig_mod" in model._modules:

@@ -74,8 +74,6 @@ def constructor_arguments(module: Any, part: Part) -> dict[str, Any]:
 def _refuse(place: Place, cls: type) -> None:
     if not place.holders:
         raise Refused(f"it is the root, which can only change its class, and {cls.__name__} has a constructor")
-    if not isinstance(place.module, nn.Module):
-        return
     if parametrize.is_parametrized(place.module):
         raise Refused(f"it is parametrized, and {cls.__name__} has a constructor: remove the parametrization first")
     hooks = [name.strip("_") for name in _OTHER_HOOKS if vars(place.module)[name]]
@@ -116,7 +114,7 @@ def _give_state(old: nn.Module, new: nn.Module) -> None:
     for name, value in chain(old.named_parameters(remove_duplicate=False), old.named_buffers(remove_duplicate=False)):
         owner, _, leaf = name.rpartition(".")
         holder = new.get_submodule(owner)
-        table = holder._parameters if leaf in holder._parameters else holder._buffers
+        table: Any = holder._parameters if leaf in holder._parameters else holder._buffers
         if leaf in table:
             table[leaf] = value
 

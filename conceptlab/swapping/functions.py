@@ -7,7 +7,10 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from conceptlab.core import Part, Parts, registry
+from conceptlab.core import Parts, registry
+
+Answer = tuple[str, Callable | None, Callable | None]
+"""The part, what answers (None: torch's own) and the adapter of its arguments."""
 
 
 def use(parts: "str | Mapping[str, Any] | Parts") -> "Use":
@@ -51,7 +54,12 @@ class Use(TorchFunctionMode):
         self.beyond = beyond
         self.counts: Counter[str] = Counter()
         # made here once: a table that is made inside compiled code breaks fullgraph
-        self._answers = {**(beyond._answers if beyond else {}), **_answers(parts)}
+        self._answers: dict[Callable, Answer] = {**(beyond._answers if beyond else {}), **_answers(parts)}
+
+    @property
+    def answers_something(self) -> bool:
+        """Whether there is a function that is not torch's own."""
+        return any(implementation is not None for _, implementation, _ in self._answers.values())
 
     def __reduce__(self) -> tuple[Callable, tuple]:
         # the tables are read from the registry again, by whoever loads it
@@ -72,18 +80,15 @@ class Use(TorchFunctionMode):
         return adapter(implementation, *args, **kwargs)
 
 
-def _answers(parts: Parts) -> dict[Callable, tuple[str, Callable | None, Callable | None]]:
-    """For each torch callable that ``parts`` speaks of: the part, the implementation (None: torch's), the adapter."""
+def _answers(parts: Parts) -> dict[Callable, Answer]:
+    """What ``parts`` says of each of torch's callables."""
     answers = {}
     for spelling, (part, adapter) in registry.spellings.items():
         choice = parts[part.name]
         if choice is not None and choice.implementation is not None:
-            answers[spelling] = part.name, _by_hand(part, choice.implementation), adapter
+            own = None if choice.implementation is part.torch else choice.implementation
+            answers[spelling] = part.name, own, adapter
     return answers
-
-
-def _by_hand(part: Part, implementation: Callable) -> Callable | None:
-    return None if implementation is part.torch else implementation
 
 
 def _torchs_own(func: Callable, args: tuple, kwargs: dict) -> Any:

@@ -18,7 +18,8 @@ class Generated:
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
         cls = type(self)
-        function, arguments, *rest = super().__reduce_ex__(protocol)
+        reduced: Any = super().__reduce_ex__(protocol)
+        function, arguments, *rest = reduced
         arguments = tuple(cls.__bases__[1] if argument is cls else argument for argument in arguments)
         return _restored, (function, arguments, *cls.recipe), *rest
 

@@ -42,8 +42,10 @@ def swap_held_functions(place: Place, wanted: Wanted, report: SwapReport) -> Non
         function = value.torch if isinstance(value, HeldFunction) else value
         if not isinstance(function, FunctionType | BuiltinFunctionType | MethodDescriptorType):
             continue
-        part, _ = registry.spellings.get(function, (None, None))
-        choice = wanted.choice(part.name) if part else None
+        if function not in registry.spellings:
+            continue
+        part, _ = registry.spellings[function]
+        choice = wanted.choice(part.name)
         if choice is None:
             continue
         name = f"{place.name}.{key}" if place.name else key

@@ -47,8 +47,8 @@ def swap(
             scheduler; a transform of ``torchvision.transforms.v2``, or a ``Compose`` of them.
         parts: the parts setting; see `conceptlab.Parts`.
         only: limits it to modules of some qualified names: an fnmatch pattern, several of them, or a function.
-        functions: whether also the functions that a model's forward calls are answered (see `use`); hooks of the
-            model itself run outside.
+        functions: whether also the functions that a model's forward calls are answered, within the limits of `use`:
+            checkpointed blocks are recomputed with torch's own. Hooks of the model itself run outside.
         strict: whether to raise, with the target as it was, for anything that would be skipped, and for a key of the
             setting, or a pattern of ``only``, that matches nothing.
 

@@ -136,7 +136,8 @@ class _Operations(TorchDispatchMode):
         self.recorder = recorder
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        self.recorder.count(plain_name(func._schema.name))
+        if func.namespace != "profiler":  # marks that an optimizer sets around its step
+            self.recorder.count(plain_name(func._schema.name))
         return func(*args, **(kwargs or {}))
 
 

@@ -81,7 +81,7 @@ def make_run(
     return folder
 
 
-def measured(factor=1.0, rmse=1e-7):
+def measured(factor=1.0, error=3e-7, batches_apart=0.0):
     """What was measured apart from training."""
     return {
         "step_ms": {"median": 6.2 * factor, "low": 6.0 * factor, "high": 6.5 * factor, "interleaved": True},
@@ -91,7 +91,8 @@ def measured(factor=1.0, rmse=1e-7):
             {"name": "normalization", "calls": 3, "forward_ms": 0.5, "backward_ms": 0.7},
             {"name": "optimizer", "calls": 1, "forward_ms": 0.4, "backward_ms": 0.0},
         ],
-        "gradient_error": rmse,
+        "errors": {"gradient": 3e-7, "evaluation": 2e-7, "update": error},
+        "batches_apart": batches_apart,
         "classes": {"torch.nn.Conv2d": 3, "torch.nn.BatchNorm2d": 3},
         "audit": None,
         "conditions": {"versions": "torch 2.11.0", "machine": "Linux", "device": "cpu", "threads": "1"},

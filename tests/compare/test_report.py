@@ -58,7 +58,7 @@ def test_json_is_strict_and_complete(pair):
     handmade = report["variants"][1]
     assert (handmade["name"], handmade["kind"]) == ("handmade", "rounding")
     assert handmade["step_ms"]["ratio"] == pytest.approx(1.3)
-    assert handmade["error_ratio"] == 1.0
+    assert handmade["error_ratios"] == {"gradient": 1.0, "evaluation": 1.0, "update": 1.0}
     assert len(handmade["runs"][0]["series"]["loss"]) == STEPS
     assert handmade["runs"][0]["seconds"] == 10.5
     assert ["precision", "32-true"] in report["conditions"]
@@ -142,12 +142,26 @@ def test_reference_is_the_first_where_builtin_is_missing_or_failed(tmp_path):
     assert "out of memory" in page
 
 
-def test_gradients_far_from_float64_are_a_difference_whatever_the_curves_say(tmp_path):
-    make_run(tmp_path / "a", measured=measured(rmse=1e-7))
-    make_run(tmp_path / "b", "handmade", factors=rounding(1), measured=measured(rmse=5e-7))
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (measured(error=1.5e-6), "move of the weights is 5.0 times as far"),
+        (measured(batches_apart=1e-3), "batches differ by 1.0e-03"),
+    ],
+)
+def test_single_steps_that_are_wrong_are_a_difference_whatever_the_curves_say(tmp_path, found, words):
+    make_run(tmp_path / "a", measured=measured())
+    make_run(tmp_path / "b", "handmade", factors=rounding(1), measured=found)
     handmade = report_of(tmp_path)["variants"][1]
     assert handmade["kind"] == "different"
-    assert "5 times as far" in handmade["answers"]["same"]["long"]
+    assert words in handmade["answers"]["same"]["long"]
+
+
+def test_an_error_below_one_rounding_of_the_reference_counts_as_one(tmp_path):
+    exact = measured() | {"errors": {"gradient": 0.0}}
+    make_run(tmp_path / "a", measured=exact)
+    make_run(tmp_path / "b", "handmade", factors=rounding(1), measured=measured())
+    assert report_of(tmp_path)["variants"][1]["error_ratios"]["gradient"] == pytest.approx(3e-7 * 2**23)
 
 
 def test_one_variant_alone(tmp_path):
@@ -189,7 +203,7 @@ def test_a_loss_that_is_not_a_number(tmp_path):
 
 def test_lower_precision_allows_more(tmp_path):
     make_run(tmp_path / "a", precision="bf16-mixed")
-    make_run(tmp_path / "b", "handmade", factors=rounding(1, scale=1e4), precision="bf16-mixed")
+    make_run(tmp_path / "b", "handmade", factors=rounding(1, scale=1e3), precision="bf16-mixed")
     assert report_of(tmp_path)["variants"][1]["kind"] == "rounding"
 
 

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -70,6 +71,21 @@ def test_a_second_swap_wins_where_it_speaks(x):
     assert torch.equal(net(x), expected)
 
 
+def test_nothing_to_answer_leaves_the_class_alone(x):
+    net = Net()
+    assert cl.swap(net, {"default": "builtin", "Linear": "handmade"}, functions=True).unchanged == 1
+    assert type(net) is Net
+    cl.swap(net, "handmade", functions=True)
+    back = cl.swap(net, "builtin", functions=True)
+    assert type(net) is Net
+    assert type(net.layer) is nn.Linear
+    back.undo()
+    assert type(net) is not Net
+    assert net.layer.tier == "handmade"
+    net(x)
+    assert net._conceptlab_use.counts["relu"] == 1
+
+
 def test_undo_in_another_order(x):
     net = nn.Linear(4, 3)
     first = cl.swap(net, {"relu": marked}, functions=True)
@@ -88,6 +104,14 @@ def test_root_that_is_a_part(x):
     assert torch.equal(layer(x), F.relu(x))  # by hand, its forward calls no F.relu
     for copied in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         assert copied.tier == "handmade"
+
+
+def test_in_another_thread(x):
+    net = Net()
+    expected = net(x) + 1
+    cl.swap(net, {"relu": marked}, functions=True)
+    with ThreadPoolExecutor(1) as pool:
+        assert torch.equal(pool.submit(net, x).result(), expected)
 
 
 def test_hooks_and_copies_of_copies(x):

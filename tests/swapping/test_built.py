@@ -1,6 +1,7 @@
 """A user's own classes as parts: by class assignment, or built anew."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from torch import nn
 import conceptlab as cl
 from conceptlab.core import registry
 from conceptlab.swapping.built import constructor_arguments
+from conceptlab.swapping.wanted import Refused
 
 OurReLU = registry.parts["ReLU"].tiers["handmade"]
 
@@ -175,3 +177,8 @@ def test_copies(model, x):
 )
 def test_constructor_arguments(module, expected):
     assert constructor_arguments(module, registry.parts[type(module).__name__]) == expected
+
+
+def test_arguments_that_cannot_be_read():
+    with pytest.raises(Refused, match="argument 'args' cannot be read off it"):
+        constructor_arguments(nn.LSTM(1, 1), SimpleNamespace(torch=nn.LSTM))

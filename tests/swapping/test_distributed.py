@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel as DDP
+from torch.nn.parallel import DistributedDataParallel
 
 import conceptlab as cl
 
@@ -33,17 +33,17 @@ def train(model, rank):
 def swapped_before():
     net = model()
     cl.swap(net, "handmade")
-    return DDP(net)
+    return DistributedDataParallel(net)
 
 
 def swapped_after():
-    net = DDP(model())
+    net = DistributedDataParallel(model())
     assert [s.name for s in cl.swap(net, "handmade").swapped] == ["module.0", "module.1", "module.2"]
     return net
 
 
 def with_functions():
-    net = DDP(model())
+    net = DistributedDataParallel(model())
     cl.swap(net, "handmade", functions=True)
     return net
 
@@ -51,7 +51,7 @@ def with_functions():
 def worker(rank, folder):
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
     try:
-        expected = train(DDP(model()), rank)
+        expected = train(DistributedDataParallel(model()), rank)
         for make in (swapped_before, swapped_after, with_functions):
             net = make()
             actual = train(net, rank)

@@ -1,5 +1,8 @@
 """`SwapParts` in other people's Trainer."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import conceptlab as cl
+import conceptlab.swapping
 from conceptlab.core import registry
 
 L = pytest.importorskip("lightning")
@@ -64,7 +68,7 @@ class Task(L.LightningModule):
     test_step = predict_step = validation_step
 
     def configure_optimizers(self):
-        assert getattr(self.net[0], "tier", "handmade") == "handmade"
+        self.tier_by_then = getattr(self.net[0], "tier", "builtin")
         optimizer = torch.optim.SGD(self.parameters(), lr=0.05, momentum=0.9)
         return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1)]
 
@@ -100,7 +104,7 @@ def test_fit(tmp_path):
     expected = [p.detach() for p in fitted(tmp_path).parameters()]
     callback = cl.lightning.SwapParts("handmade", functions=True)
     task = fitted(tmp_path, callback)
-    assert task.net[2].tier == "handmade"
+    assert task.tier_by_then == task.net[2].tier == "handmade"
     torch.testing.assert_close([p.detach() for p in task.parameters()], expected, rtol=1e-4, atol=1e-6)
     text = "\n".join(str(report) for report in callback.reports)
     assert "Linear builtin -> handmade" in text
@@ -120,6 +124,22 @@ def test_what_ran(tmp_path):
     assert marks.count("linear") == 2 * 2 * 2  # epochs, calls a step, layers
     assert marks.count("loss") == (2 if "mse_loss" in registry.parts else 0)
     assert marks.count("step") == (2 if "SGD" in registry.parts else 0)
+
+
+def test_resuming_from_a_checkpoint(tmp_path):
+    callback = cl.lightning.SwapParts("handmade")
+    first = trainer(tmp_path, callback)
+    first.fit(Task(), data())
+    first.save_checkpoint(tmp_path / "last.ckpt")
+    plain = Task()
+    plain.configure_model()
+    plain.load_state_dict(torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"])
+    again = Task()
+    trainer(tmp_path, cl.lightning.SwapParts("naive")).fit(
+        again, data(), ckpt_path=tmp_path / "last.ckpt", weights_only=True
+    )
+    assert again.net[0].tier == "naive"
+    assert torch.equal(again.net[0].weight, plain.net[0].weight)  # both epochs had been done
 
 
 @pytest.mark.parametrize("run", ["validate", "test", "predict"])
@@ -143,3 +163,9 @@ def test_only_and_no_optimizers(tmp_path):
 def test_synchronized_batch_norm_is_refused(tmp_path):
     with pytest.raises(ValueError, match="sync_batchnorm=True, which would replace"):
         trainer(tmp_path, cl.lightning.SwapParts("handmade"), sync_batchnorm=True).fit(Task(), data())
+
+
+def test_swap_alone_does_not_import_lightning():
+    code = "import sys, conceptlab.swapping; assert 'lightning' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert conceptlab.swapping.SwapParts is cl.lightning.SwapParts

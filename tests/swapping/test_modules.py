@@ -1,8 +1,11 @@
 """Swapping layers: what stays, what is left alone, and how it is taken back."""
 
 import copy
+import dataclasses
 import io
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -11,7 +14,7 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
 import conceptlab as cl
-from conceptlab.core import Tiered
+from conceptlab.core import Tiered, registry
 
 
 class Net(nn.Module):
@@ -143,7 +146,7 @@ def test_root_is_a_part(x):
 
 
 def test_only_torchs_objects_are_targets():
-    with pytest.raises(TypeError, match="expected a torch.nn.Module"):
+    with pytest.raises(TypeError, match=r"expected a torch\.nn\.Module"):
         cl.swap(F.relu, "handmade")
 
 
@@ -372,6 +375,47 @@ def test_held_function_back_to_builtin_and_of_the_users_own():
     assert cl.swap(model, {"relu": marked_relu}).unchanged == 1
     cl.swap(model, "builtin")
     assert model.f is torch.relu_
+
+
+def lacks_naive(monkeypatch, *names):
+    for name in names:
+        part = registry.parts[name]
+        tiers = {tier: found for tier, found in part.tiers.items() if tier != "naive"}
+        monkeypatch.setitem(registry._parts, name, dataclasses.replace(part, tiers=tiers))
+
+
+def test_tier_that_a_part_lacks(monkeypatch):
+    lacks_naive(monkeypatch, "Linear", "relu", "SGD")
+    model = nn.TransformerEncoderLayer(4, 1, 4)
+    report = cl.swap(model, "naive")
+    assert {(s.name, s.part) for s in report.skipped if "no tier 'naive'" in s.reason} == {
+        ("activation", "relu"),
+        ("self_attn.out_proj", "Linear"),
+        ("linear1", "Linear"),
+        ("linear2", "Linear"),
+    }
+    optimizer = torch.optim.SGD(model.parameters())
+    assert "no tier 'naive' (only builtin, handmade)" in str(cl.swap(optimizer, "naive"))
+    with pytest.raises(NotImplementedError, match=r"parts\.Linear: expected a tier that it has"):
+        cl.swap(model, {"Linear": "naive"})
+
+
+def test_modules_that_hold_their_parent_or_nothing():
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    model[1].parent = model
+    model.register_module("empty", None)
+    assert [s.name for s in cl.swap(model, "handmade").swapped] == ["0", "1"]
+
+
+def test_saved_model_loads_in_a_new_process(tmp_path, net, x):
+    cl.swap(net, "handmade")
+    layers = nn.Sequential(net.first, net.act, net.last)
+    torch.save((layers, x, layers(x).detach()), tmp_path / "model.pt")
+    code = (
+        "import sys, torch; model, x, y = torch.load(sys.argv[1], weights_only=False); "
+        "assert model[0].tier == 'handmade'; assert torch.equal(model(x), y)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "model.pt")], check=True)
 
 
 def marked_relu(input, inplace=False):

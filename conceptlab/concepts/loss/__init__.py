@@ -1,6 +1,6 @@
 r"""Loss: one number that says how far a prediction is from its target, and whose gradient says where to go.
 
-Numbers (regression), with the difference $d =$ ``input`` − ``target``:
+Numbers (regression), with the difference $d$ = ``input`` − ``target``:
 
 | function | loss of an element |
 |---|---|
@@ -13,7 +13,7 @@ Yes or no, with the probability $t =$ ``target`` of a yes:
 
 | function | loss of an element |
 |---|---|
-| ``binary_cross_entropy`` | $-t \log x - (1 - t) \log(1 - x)$ for a predicted probability $x$; no logarithm below −100 |
+| ``binary_cross_entropy`` | $-t \log x - (1 - t) \log(1 - x)$, $x$ a probability; no logarithm below −100 |
 | ``binary_cross_entropy_with_logits`` | the same of $\sigma(x)$; ``pos_weight`` multiplies the first term |
 
 One of C classes, along axis 1 of ``input`` (axis 0 if it has only one):
@@ -21,10 +21,10 @@ One of C classes, along axis 1 of ``input`` (axis 0 if it has only one):
 | function | loss of a row |
 |---|---|
 | ``nll_loss`` | $-w_t\, x_t$ for log-probabilities $x$ and the class $t$; 0 if $t$ is ``ignore_index`` |
-| ``cross_entropy`` | the same of $\operatorname{log\_softmax}(x)$; or $-\sum_c w_c\, t_c \operatorname{log\_softmax}(x)_c$ for given probabilities $t_c$ |
+| ``cross_entropy`` | the same of $y = \operatorname{log\_softmax}(x)$; for probabilities $t_c$: $-\sum_c w_c t_c y_c$ |
 
-``label_smoothing`` $\varepsilon$ moves the share $\varepsilon$ of the target's weight evenly to all classes. ``weight`` $w$
-is one factor for each element, or for each class. ``reduction`` is ``"none"``, ``"sum"`` or ``"mean"``: over the
+``label_smoothing`` $\varepsilon$ moves the share $\varepsilon$ of the target's weight evenly to all classes. ``weight``
+$w$ is one factor for each element, or for each class. ``reduction`` is ``"none"``, ``"sum"`` or ``"mean"``: over the
 elements, and over the rows weighted by $w_t$ where classes are given by their number.
 
 Shapes: ``input`` and ``target`` alike; for classes (C), (B, C) or (B, C, \*) and, for numbers of classes, the same
@@ -32,8 +32,8 @@ without C. Training and evaluation are the same. Half precision is computed in f
 float32. A mean over nothing is NaN.
 
 Sources: Goodfellow, Bengio, Courville, *Deep Learning*, 2016, section 6.2.2; Huber, *Robust estimation of a location
-parameter*, 1964; Girshick, *Fast R-CNN*, 2015 (smooth L1); Szegedy et al., *Rethinking the Inception architecture*, 2016
-(label smoothing).
+parameter*, 1964; Girshick, *Fast R-CNN*, 2015 (smooth L1); Szegedy et al., *Rethinking the Inception architecture*,
+2016 (label smoothing).
 """
 
 from collections.abc import Callable

@@ -50,7 +50,7 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, received {beta}.")
     d = (input - target).abs()
-    losses = d if beta == 0 else torch.where(d < beta, d**2 / (2 * beta), d - beta / 2)
+    losses = d if beta == 0 else torch.where(d < beta, d * d / (2 * beta), d - beta / 2)
     return _reduced(losses, reduction)
 
 
@@ -63,7 +63,7 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, received {delta}.")
     d = (input - target).abs()
-    losses = torch.where(d <= delta, d**2 / 2, delta * (d - delta / 2))
+    losses = torch.where(d <= delta, d * d / 2, delta * (d - delta / 2))
     return _reduced(losses if weight is None else losses * weight, reduction)
 
 
@@ -113,7 +113,7 @@ def nll_loss(
     one_hot, factors = _chosen(input, target, weight, ignore_index)
     axis = min(1, input.dim() - 1)
     losses = -(torch.where(one_hot, input, 0)).sum(axis) * factors
-    return losses.sum() / factors.sum() if reduction == "mean" else _reduced(losses, reduction)
+    return _per_weight(losses, factors) if reduction == "mean" else _reduced(losses, reduction)
 
 
 def cross_entropy(
@@ -132,7 +132,9 @@ def cross_entropy(
     classes = input.shape[axis]
     log_p = ops.log_softmax(input, axis)
     every = log_p if weight is None else log_p * weight.reshape(-1, *[1] * (input.dim() - 1 - axis))
-    if target.is_floating_point():
+    if target.shape == input.shape:
+        if not target.is_floating_point():
+            raise RuntimeError("Expected floating point type for target with class probabilities")
         target = target * (1 - label_smoothing) + label_smoothing / classes
         losses = -(target * every).sum(axis)
         rows = max(1, input.numel() // max(1, classes))
@@ -142,7 +144,13 @@ def cross_entropy(
     right = -(torch.where(one_hot, log_p, 0)).sum(axis) * factors
     even = -every.sum(axis).masked_fill(target == ignore_index, 0) / classes
     losses = (1 - label_smoothing) * right + label_smoothing * even
-    return losses.sum() / factors.sum() if reduction == "mean" else _reduced(losses, reduction)
+    return _per_weight(losses, factors) if reduction == "mean" else _reduced(losses, reduction)
+
+
+def _per_weight(losses: Tensor, factors: Tensor) -> Tensor:
+    total = factors.sum()
+    # where nothing is left, the mean is NaN and its gradient 0
+    return torch.where(total == 0, total / total, losses.sum() / total.masked_fill(total == 0, 1))
 
 
 def _chosen(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Tensor, Tensor]:
@@ -152,7 +160,8 @@ def _chosen(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: 
     one_hot = target.unsqueeze(axis) == numbers.reshape(-1, *[1] * (input.dim() - 1 - axis))
     ignored = target == ignore_index
     weight = input.new_ones(input.shape[axis]) if weight is None else weight
-    return one_hot, weight[target.long().masked_fill(ignored, 0)].masked_fill(ignored, 0)
+    classes = target.long().masked_fill(ignored, 0)
+    return one_hot, weight.index_select(0, classes.flatten()).reshape(classes.shape).masked_fill(ignored, 0)
 
 
 def _log(p: Tensor) -> Tensor:

@@ -15,8 +15,8 @@ $$ \frac{\partial L}{\partial w_{o,c,k}} = \sum_{p} g_{o,p}\; x_{c,\,sp + dk}, \
 
     Y(x, w)  the convolution        X(g, w)  the gradient by input        W(g, x)  the gradient by weight
 
-They are the three ways to contract the one trilinear form $T(g, x, w) = \sum g_{o,p}\, w_{o,c,k}\, x_{c,sp+dk}$ with two
-of its arguments, so the derivatives of each are the other two, and no fourth formula ever appears, however often one
+They are the three ways to contract the trilinear form $T(g, x, w) = \sum g_{o,p}\, w_{o,c,k}\, x_{c,sp+dk}$ with two of
+its arguments, so the derivatives of each are the other two, and no fourth formula ever appears, however often one
 differentiates (`rules`). The matrix products that compute them are in `columns`; channel by channel, where there is
 nothing for a matrix product to do, in `depthwise`; `geometry` holds the arithmetic of stride, padding and dilation.
 """

@@ -15,19 +15,19 @@ the images are small. A kernel of size 1 needs no gathering at all: its $X$ is a
 
 With stride 1 the gradient by input is a convolution again, of $g$ with the kernel turned round and its two channel axes
 exchanged: put $p = i - dk$ into its formula. That gathers where $w^\top G$ scatters, and gathering is the faster of the
-two, unless the images are so small that turning the weights round is what takes the time.
+two, unless the channels increase or the images are so small that turning the weights round is what takes the time.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Size, Tensor
 
 from conceptlab.concepts.convolution.handmade.geometry import Geometry, wide
 
-_CACHED = 2**19
-"""Elements of a block on a CPU: 2 MiB of float32, about a core's share of the second- and third-level cache."""
-_FEW = 256
+_CACHED = 2**18
+"""Elements of a block on a CPU: 1 MiB of float32, about a core's second-level cache."""
+_FEW = 128
 """Below so many columns a matrix product spends its time on fetching the weights: then several samples go together."""
 
 Block = tuple[slice, slice, slice]
@@ -40,16 +40,26 @@ def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry
     rows = wide(weight).reshape(G, weight.shape[0] // G, weight.shape[1:].numel())
     start = None if bias is None else wide(bias).reshape(G, -1, 1)
     for block, columns in _gathered(x, kernel, y.shape[2:], geometry):
-        product = torch.bmm(rows, columns) if start is None else torch.baddbmm(start, rows, columns)
         target = _samples_last(y[block])
-        target.copy_(product.view(target.shape))
+        # one sample of a contiguous result is a matrix already, which the product can be written to
+        direct = target.shape[-1] == 1 and y.is_contiguous() and y.dtype == columns.dtype
+        shape = (G, rows.shape[1], columns.shape[2])
+        product = target.view(shape) if direct else columns.new_empty(shape)
+        if start is not None:
+            product.copy_(start)
+        product.baddbmm_(rows, columns, beta=0 if start is None else 1)
+        if not direct:
+            target.copy_(product.view(target.shape))
 
 
 def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
     """Write the gradient by input into ``dx``."""
     beyond = [d * (k - 1) - p for k, p, d in zip(weight.shape[2:], geometry.padding, geometry.dilation, strict=True)]
-    large = g.shape[0] * g.shape[2:].numel() >= weight.shape[0]
-    if max(geometry.stride) == 1 and min(beyond) >= 0 and large:
+    fits = max(geometry.stride) == 1 and min(beyond) >= 0
+    # gathering from g moves O · size numbers for each tap, scattering into dx twice C · out
+    gathering, scattering = weight.shape[0] * dx.shape[2:].numel(), 2 * dx.shape[1] * g.shape[2:].numel()
+    small = g.shape[0] * g.shape[2:].numel() < weight.shape[0]
+    if fits and (weight.shape[2:].numel() == 1 or (gathering <= scattering and not small)):
         turned = _turned(weight, geometry.groups)
         convolve(dx, g, turned, None, geometry._replace(padding=tuple(beyond)))
     else:
@@ -68,7 +78,7 @@ def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> Non
 def _turned(weight: Tensor, groups: int) -> Tensor:
     """The kernel backwards, from output to input channels: (O, C/G, \\*k) to (C, O/G, \\*k)."""
     by_group = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
-    return by_group.flip(*range(2, weight.dim())) if weight.shape[2:].numel() > 1 else by_group
+    return by_group.flip(tuple(range(2, weight.dim()))) if weight.shape[2:].numel() > 1 else by_group
 
 
 def _scatter(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
@@ -76,15 +86,15 @@ def _scatter(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
     G, kernel = geometry.groups, weight.shape[2:]
     rows = wide(weight).reshape(G, weight.shape[0] // G, weight.shape[1:].numel()).transpose(1, 2)
     for samples, bands in _blocks(dx, kernel, g.shape[2:]):
-        part = dx[samples]
+        part = _samples_last(dx[samples])
         padded = geometry.canvas(part, wide(g).dtype)
         taps = list(geometry.taps(padded, kernel, g.shape[2:]))
         for band in bands:
             columns = torch.bmm(rows, _sheet(g[samples, :, band], G))
-            by_tap = columns.view(part.shape[1], len(taps), *taps[0][:, band].shape[1:]).unbind(1)
+            by_tap = columns.view(part.shape[0], len(taps), *taps[0][:, band].shape[1:]).unbind(1)
             for tap, gradient in zip(taps, by_tap, strict=True):
                 tap[:, band].add_(gradient)
-        _samples_last(part).copy_(geometry.inside(padded))
+        part.copy_(geometry.inside(padded))
 
 
 def _gathered(x: Tensor, kernel: Size, out: Size, geometry: Geometry) -> Iterator[tuple[Block, Tensor]]:
@@ -97,7 +107,7 @@ def _gathered(x: Tensor, kernel: Size, out: Size, geometry: Geometry) -> Iterato
             padded = wide(part).contiguous()
         else:
             # the border of zeros is drawn once; from block to block only what is inside of it changes
-            canvas = geometry.canvas(x[samples], wide(x).dtype) if canvas is None else canvas
+            canvas = geometry.canvas(part, wide(x).dtype) if canvas is None else canvas
             padded = canvas[..., : part.shape[-1]]
             geometry.inside(padded).copy_(part)
         windows = geometry.windows(padded, kernel)  # (C, *out, n, *kernel)
@@ -115,9 +125,12 @@ def _blocks(x: Tensor, kernel: Size, out: Size) -> Iterator[tuple[slice, list[sl
     B, C = x.shape[:2]
     # a GPU is kept busy, and a compiled graph small, by one large product
     cached = _CACHED if x.device.type == "cpu" and not torch.compiler.is_compiling() else 2**27
-    fit = cached // max(C * kernel.numel() * out[1:].numel(), 1)  # output rows in a block
-    samples = max(fit // out[0], -(-_FEW // out.numel()), 1)
-    band = out[0] if samples > 1 else min(max(fit, 1), out[0])
+    fit = max(cached // max(C * kernel.numel() * out[1:].numel(), 1), 1)  # output rows in a block
+    samples = -(-_FEW // out.numel())
+    if kernel.numel() > 1:
+        samples = max(samples, fit // out[0])
+    count = -(-out[0] // fit) if samples == 1 else 1
+    band = -(-out[0] // count)
     bands = [slice(r, r + band) for r in range(0, out[0], band)]
     for b in range(0, B, samples):
         yield slice(b, b + samples), bands

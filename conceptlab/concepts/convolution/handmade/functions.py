@@ -138,7 +138,7 @@ def _check_tensors(name: str, rank: int, input: Tensor, weight: Tensor, bias: Te
 
 
 def _check_sizes(name: str, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
-    O, Cg, *kernel = weight.shape
+    out_channels, channels, *kernel = weight.shape
     G = geometry.groups
     for what, lowest, numbers in (
         ("negative padding is not supported", 0, geometry.padding),
@@ -149,24 +149,24 @@ def _check_sizes(name: str, x: Tensor, weight: Tensor, bias: Tensor | None, geom
         if min(numbers) < lowest:
             _refuse(f"{name}: {what}", f"at least {lowest}", str(numbers), "Choose larger numbers.")
     given = f"{name}: Given groups={G}, weight of size {list(weight.shape)}"
-    if O < G or O % G:
+    if out_channels < G or out_channels % G:
         _refuse(
             f"{given}, expected weight to be at least {G} at dimension 0, and weight.shape[0] divisible by {G}",
             f"a multiple of {G} output channels",
-            str(O),
+            str(out_channels),
             "Change groups, or the number of output channels.",
         )
-    if x.shape[1] != Cg * G:
+    if x.shape[1] != channels * G:
         _refuse(
-            f"{given}, expected input{list(x.shape)} to have {Cg * G} channels, but got {x.shape[1]} channels instead",
-            f"{Cg * G} channels",
+            f"{given}, expected input{list(x.shape)} to have {channels * G} channels",
+            f"{channels * G} channels",
             str(x.shape[1]),
             "The input has its channels in axis 1, behind the batch.",
         )
-    if bias is not None and bias.shape != (O,):
+    if bias is not None and bias.shape != (out_channels,):
         _refuse(
-            f"{given}, expected bias to be 1-dimensional with {O} elements",
-            f"shape ({O},)",
+            f"{given}, expected bias to be 1-dimensional with {out_channels} elements",
+            f"shape ({out_channels},)",
             str(tuple(bias.shape)),
             "Give one bias for each output channel.",
         )

@@ -34,9 +34,9 @@ class Geometry(NamedTuple):
         return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes]
 
     def canvas(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """Zeros for ``x`` with its padding, the samples last: (C, \\*padded, n)."""
-        space = [n + 2 * p for n, p in zip(x.shape[2:], self.padding, strict=True)]
-        return x.new_zeros(x.shape[1], *space, x.shape[0], dtype=dtype)
+        """Zeros for images (…, \\*size, …), with one axis on each side of the size, and their padding."""
+        first, *size, last = x.shape
+        return x.new_zeros(first, *(n + 2 * p for n, p in zip(size, self.padding, strict=True)), last, dtype=dtype)
 
     def inside(self, canvas: Tensor) -> Tensor:
         """A canvas without its border, as a view."""
@@ -44,13 +44,13 @@ class Geometry(NamedTuple):
         return canvas[(slice(None), *(slice(p, n - p) for n, p in axes))]
 
     def windows(self, canvas: Tensor, kernel: Sequence[int]) -> Tensor:
-        """All windows, (C, \\*out, n, \\*kernel), as a view: neighbours share what they overlap in."""
+        """All windows, (…, \\*out, …, \\*kernel), as a view: neighbours share what they overlap in."""
         for axis, (k, s, d) in enumerate(zip(kernel, self.stride, self.dilation, strict=True)):
             canvas = canvas.unfold(1 + axis, d * (k - 1) + 1, s)
         return canvas[(..., *(slice(None, None, d) for d in self.dilation))]
 
     def taps(self, canvas: Tensor, kernel: Sequence[int], out: Sequence[int]) -> Iterator[Tensor]:
-        """For each tap the elements that it meets, one a window, (C, \\*out, n), as a view."""
+        """For each tap the elements that it meets, one a window, (…, \\*out, …), as a view."""
         for place in product(*map(range, kernel)):
             axes = zip(place, out, self.stride, self.dilation, strict=True)
             yield canvas[(slice(None), *(slice(k * d, k * d + s * (n - 1) + 1, s) for k, n, s, d in axes))]

@@ -14,7 +14,6 @@ Under `vmap` a batch of problems is one larger problem: more samples if only the
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from conceptlab.concepts.convolution.handmade import columns, depthwise

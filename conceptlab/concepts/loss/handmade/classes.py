@@ -1,11 +1,11 @@
 r"""Losses of rows of classes, with their derivatives.
 
-**Negative log-likelihood** picks one number out of each row: $\ell_n = -w_n\, x_{n t_n}$ with the row's weight $w_n$, the
-weight of its class, and 0 if it is to be ignored. So the gradient is 0 but in one place: $\partial \ell_n / \partial
-x_{nc} = -w_n$ for $c = t_n$.
+**Negative log-likelihood** picks one number out of each row: $\ell_n = -w_n\, x_{n t_n}$ with the row's weight $w_n$,
+the weight of its class, and 0 if it is to be ignored. So the gradient is 0 but in one place: $\partial \ell_n /
+\partial x_{nc} = -w_n$ for $c = t_n$.
 
-**Cross-entropy** of a row is $\ell = w\,(\log \sum_c e^{x_c} - x_t)$. With the maximum $m$ of the row, and $s = \log \sum_c
-e^{x_c - m}$, in which no exponential overflows,
+**Cross-entropy** of a row is $\ell = w\,(\log \sum_c e^{x_c} - x_t)$. With the maximum $m$ of the row, and $s = \log
+\sum_c e^{x_c - m}$, in which no exponential overflows,
 
 $$ \ell = w\,((m - x_t) + s) $$
 
@@ -18,10 +18,11 @@ $$ \frac{\partial \ell}{\partial x_c} = w\,(p_c - \delta_{ct}), \qquad
 where $g$ is the gradient that arrives at $\ell$, and $g_s$ at $s$, which is an output of the rule because backward
 uses it. Probability minus truth: the simplest gradient a loss can have.
 
-With smoothing, or with probabilities as the target, the loss is a sum over the classes of numbers times log-softmax; its
-derivative is log-softmax's.
+With smoothing, or with probabilities as the target, the loss is a sum over the classes of numbers times log-softmax;
+its derivative is log-softmax's.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -45,8 +46,8 @@ def nll_loss(
     reduction = arguments.reduction_name("nll_loss", reduction, size_average, reduce)
     arguments.check_classes("nll_loss", input, target, weight)
     require_floating("nll_loss", input)
-    x, t, w = _rows(input, target, weight, ignore_index)
-    return _reduced(_checked(_NLL.call, x, t, w), w, input, target, reduction)
+    x, t, w, ignored = _rows(input, target, weight, ignore_index)
+    return _reduced(_checked(_NLL.call, x, t, w, ignored), w, input, target, reduction)
 
 
 def cross_entropy(
@@ -61,95 +62,84 @@ def cross_entropy(
 ) -> Tensor:
     reduction = arguments.reduction_name("cross_entropy", reduction, size_average, reduce)
     arguments.check_smoothing(label_smoothing)
-    if target.is_floating_point():
+    if target.shape == input.shape:
         return _of_probabilities(input, target, weight, ignore_index, reduction, label_smoothing)
     arguments.check_classes("cross_entropy", input, target, weight)
     require_floating("cross_entropy", input)
-    x, t, w = _rows(input, target, weight, ignore_index)
+    x, t, w, ignored = _rows(input, target, weight, ignore_index)
     if label_smoothing == 0.0:
-        losses = _checked(_CrossEntropy.call, x, t, w)[0]
+        losses = _checked(_CrossEntropy.call, x, t, w, ignored)[0]
     else:
         log_p = ops.log_softmax(x, 1)
-        right = _checked(_NLL.call, log_p, t, w)
-        even = (
-            -_times_class_weight(log_p, weight).mean(1, keepdim=True).masked_fill(_ignored(target, t, ignore_index), 0)
-        )
+        right = _checked(_NLL.call, log_p, t, w, ignored)
+        even = -_times_class_weight(log_p, weight).mean(1, keepdim=True).masked_fill(ignored, 0)
         losses = (1 - label_smoothing) * right + label_smoothing * even
     return _reduced(losses, w, input, target, reduction)
 
 
 class _NLL(Rule):
     @staticmethod
-    def forward(x: Tensor, t: Tensor, w: Tensor) -> Tensor:
-        return -_weigh(x.gather(1, t), w)
+    def forward(x: Tensor, t: Tensor, w: Tensor, ignored: Tensor) -> Tensor:
+        return (-x.gather(1, t) * w).masked_fill_(ignored, 0)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, t, w = inputs
-        save(ctx, t, w)
-        ctx.shape = x.shape
+        save(ctx, *inputs[1:])
+        ctx.shape = inputs[0].shape
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        t, w = ctx.saved_tensors
-        values = -g * w
-        return values.new_zeros(ctx.shape).scatter(1, t, values), None, None
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
+        t, w, ignored = ctx.saved_tensors
+        wg = (w * g).masked_fill(ignored, 0)
+        return wg.new_zeros(ctx.shape).scatter(1, t, -wg), None, None, None
 
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor, *_: None) -> Tensor:
-        t, w = ctx.saved_tensors
-        return -_weigh(x_tangent.gather(1, t), w)
+        t, w, ignored = ctx.saved_tensors
+        return (-x_tangent.gather(1, t) * w).masked_fill(ignored, 0)
 
 
 class _CrossEntropy(Rule):
     """Outputs the losses, and m and s of each row."""
 
     @staticmethod
-    def forward(x: Tensor, t: Tensor, w: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(x: Tensor, t: Tensor, w: Tensor, ignored: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         m = x.amax(1, keepdim=True)
         s = (x - m).exp_().sum(1, keepdim=True).log_()
-        return _weigh((m - x.gather(1, t)) + s, w), m, s
+        return (((m - x.gather(1, t)) + s) * w).masked_fill_(ignored, 0), m, s
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor, Tensor]) -> None:
         save(ctx, *inputs, *output[1:])
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor, _: Tensor, g_s: Tensor) -> tuple[Tensor, None, None]:
-        x, t, w, m, s = ctx.saved_tensors
-        wg = w * g
+    def backward(ctx: Any, g: Tensor, _: Tensor, g_s: Tensor) -> tuple[Tensor, None, None, None]:
+        x, t, w, ignored, m, s = ctx.saved_tensors
+        wg = (w * g).masked_fill(ignored, 0)
         p = (x - m).sub(s).exp()
-        return (p * (wg + g_s)).scatter_add(1, t, -wg), None, None
+        return (p * (wg + g_s)).scatter_add(1, t, -wg), None, None, None
 
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor, *_: None) -> tuple[Tensor, Tensor, Tensor]:
-        x, t, w, m, s = ctx.saved_tensors
+        x, t, w, ignored, m, s = ctx.saved_tensors
         s_tangent = ((x - m).sub(s).exp() * x_tangent).sum(1, keepdim=True)
-        return w * (s_tangent - x_tangent.gather(1, t)), torch.zeros_like(m), s_tangent
+        return (w * (s_tangent - x_tangent.gather(1, t))).masked_fill(ignored, 0), torch.zeros_like(m), s_tangent
 
 
-def _weigh(values: Tensor, w: Tensor) -> Tensor:
-    """The rows times their weights; a row of weight 0 counts nothing, whatever its value."""
-    return (values * w).masked_fill(w == 0, 0)
-
-
-def _rows(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Input (B, C, \\*), the classes and the weights (B, 1, \\*); what is ignored has the weight 0."""
+def _rows(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Tensor, ...]:
+    """Input (B, C, \\*) and, each (B, 1, \\*), the classes, their weights, and what is to be ignored."""
     x = input if input.dim() > 1 else input.unsqueeze(0)
     x = x.to(torch.promote_types(x.dtype, torch.float32))
     t = target.long().reshape(x.shape[:1] + x.shape[2:]).unsqueeze(1)
     ignored = t == ignore_index
     t = t.masked_fill(ignored, 0)
     if weight is None:
-        return x, t, (~ignored).to(x.dtype)
-    return x, t, _checked(weight.to(x.dtype).__getitem__, t).masked_fill(ignored, 0)
+        return x, t, (~ignored).to(x.dtype), ignored
+    w = _checked(torch.gather, weight.to(x.dtype), 0, t.flatten()).reshape(t.shape)
+    return x, t, w.masked_fill(ignored, 0), ignored
 
 
-def _ignored(target: Tensor, t: Tensor, ignore_index: int) -> Tensor:
-    return (target == ignore_index).reshape(t.shape)
-
-
-def _checked(call: Any, *inputs: Tensor) -> Any:
+def _checked(call: Any, *inputs: Any) -> Any:
     """The call, and torch's words if a class is out of bounds, which the device notices."""
     try:
         return call(*inputs)
@@ -166,10 +156,9 @@ def _times_class_weight(log_p: Tensor, weight: Tensor | None) -> Tensor:
 def _of_probabilities(
     input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
 ) -> Tensor:
-    if target.shape != input.shape:
-        what = "cross_entropy: Expected floating point type for target with class probabilities to have input's shape"
-        error = RuntimeError if target.dim() == input.dim() else ValueError
-        arguments.refuse(error, what, tuple(input.shape), tuple(target.shape), "For numbers of classes: target.long().")
+    if not target.is_floating_point():
+        what = "cross_entropy: Expected floating point type for target with class probabilities"
+        arguments.refuse(RuntimeError, what, "probabilities", target.dtype, "Numbers of classes have no axis 1.")
     if ignore_index >= 0:
         what = "cross_entropy: ignore_index is not supported for floating point target"
         arguments.refuse(RuntimeError, what, "a negative one", ignore_index, "Give such rows the weight 0 yourself.")
@@ -192,4 +181,8 @@ def _reduced(losses: Tensor, w: Tensor, input: Tensor, target: Tensor, reduction
     if reduction == "none":
         return losses.reshape(target.shape if input.dim() > 1 else target.shape[:0]).to(input.dtype)
     total = losses.sum()
-    return (total / w.sum() if reduction == "mean" else total).to(input.dtype)
+    if reduction == "mean":
+        weights = w.sum()
+        # nothing to take a mean of: NaN as a value, and 0 as a gradient
+        total = total / weights.masked_fill(weights == 0, math.inf) + (weights / weights - 1)
+    return total.to(input.dtype)

@@ -6,7 +6,7 @@ With $d = x - t$:
 |---|---|---|---|
 | squared | $d^2$ | $2 d$ | $-2 d$ |
 | absolute | $\lvert d \rvert$ | $\operatorname{sign} d$ | $-\operatorname{sign} d$ |
-| huber | $c\,(\lvert d \rvert - \tfrac12 c)$ with $c = \min(\lvert d \rvert, \delta)$ | $d$ within $\pm\delta$, else the nearer end | minus that |
+| huber | $c (\lvert d \rvert - \frac c2)$, $c = \min(\lvert d \rvert, \delta)$ | $d$, limited to $\pm\delta$ | minus that |
 | probability | $-t \log x - (1 - t) \log(1 - x)$ | $(x - t) / (x (1 - x))$ | $\log(1 - x) - \log x$ |
 | logit | $\max(x, 0) - x t + \log(1 + e^{-\lvert x \rvert})$ | $\sigma(x) - t$ | $-x$ |
 
@@ -142,7 +142,7 @@ def _log(p: Tensor) -> Tensor:
 
 _LOSSES = {
     "squared": _Slopes(
-        lambda x, t, _: (x - t).square_(),
+        lambda x, t, _: (x - t) ** 2,
         lambda x, t, _: 2 * (x - t),
         lambda x, t, _: 2 * (t - x),
     ),
@@ -203,7 +203,7 @@ class _Loss(Rule):
 
 
 def _loss(kind: str, input: Tensor, target: Tensor, reduction: str, parameter: float = 0.0) -> Tensor:
-    dtype = torch.result_type(input, target)
+    dtype = torch.promote_types(input.dtype, target.dtype)
     if dtype in (torch.float16, torch.bfloat16):
         input, target = input.float(), target.float()
     x, t = torch.broadcast_tensors(input, target)

@@ -1,0 +1,93 @@
+"""Inputs for convolution that PyTorch's own samples do not reach, and the shapes of its benchmark."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conceptlab.core.samples import Case, Sample
+
+
+def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
+    """Each of handmade's paths, in several blocks and in one; empty, infinite and integer inputs."""
+    generator = torch.Generator().manual_seed(0)
+
+    def randn(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=dtype).requires_grad_()
+
+    def sample(name: str, x: tuple, weight: tuple, bias: bool = False, **settings: Any) -> Sample:
+        return Sample(name, (randn(*x), randn(*weight), randn(weight[0]) if bias else None), settings)
+
+    if part_name == "conv1d":
+        yield sample("even kernel, same", (2, 3, 7), (4, 3, 4), True, padding="same")
+        yield sample("depthwise", (2, 3, 9), (6, 1, 3), True, groups=3, stride=2, padding=2, dilation=2)
+        yield sample("one tap", (3, 4, 5), (2, 4, 1))
+    elif part_name == "conv3d":
+        yield sample("batch", (3, 2, 4, 5, 3), (3, 2, 2, 3, 2), True, padding=1, stride=(1, 2, 1))
+        yield sample("depthwise", (2, 3, 4, 5, 4), (3, 1, 3, 2, 2), groups=3, stride=(2, 1, 1), padding=(1, 0, 1))
+    elif part_name == "conv2d":
+        yield sample("more zeros than the kernel reaches", (2, 3, 4, 5), (4, 3, 2, 3), True, padding=3)
+        yield sample("one tap with padding", (2, 3, 4, 5), (4, 3, 1, 1), True, padding=1)
+        yield sample("one tap", (2, 4, 13, 11), (3, 4, 1, 1), True)
+        yield sample("one tap, groups", (3, 4, 5, 4), (6, 2, 1, 1), groups=2)
+        yield sample("many weights, few pixels", (2, 3, 3, 3), (40, 3, 3, 3), padding=1)
+        yield sample("channels decrease", (3, 6, 9, 8), (4, 6, 3, 3), padding=1)
+        yield sample("channels increase", (3, 2, 6, 7), (8, 2, 3, 3), padding=1)
+        yield sample("groups, strided", (3, 6, 7, 9), (4, 3, 3, 3), True, groups=2, stride=2, padding=1)
+        yield sample("several blocks of samples", (9, 64, 8, 8), (32, 64, 3, 3), True, padding=1)
+        yield sample("several bands of rows", (2, 256, 7, 7), (4, 256, 5, 5), padding=2)
+        yield sample("several bands, strided", (1, 320, 15, 15), (4, 320, 5, 5), True, stride=2)
+        yield sample("depthwise, several blocks", (3, 512, 12, 12), (512, 1, 3, 3), True, groups=512, padding=1)
+        yield sample("depthwise, two for each", (2, 3, 6, 7), (6, 1, 3, 3), groups=3, stride=2, padding=1)
+        yield sample("empty batch", (0, 3, 4, 5), (2, 3, 3, 3), True)
+        yield sample("empty batch, depthwise", (0, 2, 4, 5), (2, 1, 3, 3), True, groups=2, padding=1)
+        special = torch.randn(2, 3, 5, 5, generator=generator, dtype=dtype)
+        special[0, 0, 0, 0], special[0, 1, 4, 4], special[1, 2, 2, 2] = float("nan"), float("inf"), float("-inf")
+        # without padding, because torch's own bfloat16 multiplies infinity by zeros of the padding
+        yield Sample("NaN and infinity", (special.requires_grad_(), randn(2, 3, 3, 3)))
+        numbers = torch.arange(50).reshape(1, 2, 5, 5), torch.arange(36).reshape(2, 2, 3, 3)
+        yield Sample("integers", (*numbers, torch.tensor([1, 2])), {"padding": 1})
+        yield Sample("only the weight has a gradient", (special.detach().nan_to_num(0, 1, -1), randn(2, 3, 3, 3)))
+
+
+def _inputs(x: tuple[int, ...], weight: tuple[int, ...], bias: bool, image: bool) -> Callable[[], tuple]:
+    def make() -> tuple:
+        b = torch.randn(weight[0]).requires_grad_() if bias else None
+        # a network's first layer gets the data, of which nobody wants the gradient
+        return torch.randn(x).requires_grad_(not image), torch.randn(weight).mul_(0.1).requires_grad_(), b
+
+    return make
+
+
+def _case(
+    network: str, x: tuple[int, ...], weight: tuple[int, ...], bias: bool = False, image: bool = False, **settings: int
+) -> Case:
+    return Case(f"conv{len(x) - 2}d", network, _inputs(x, weight, bias, image), kwargs=settings)
+
+
+BENCH = (
+    _case("LeNet, conv1", (64, 1, 28, 28), (6, 1, 5, 5), bias=True, image=True, padding=2),
+    _case("LeNet, conv2", (64, 6, 14, 14), (16, 6, 5, 5), bias=True),
+    _case("ResNet-18, CIFAR, stem", (16, 3, 32, 32), (64, 3, 3, 3), image=True, padding=1),
+    _case("ResNet-18, CIFAR, stage 1", (16, 64, 32, 32), (64, 64, 3, 3), padding=1),
+    _case("ResNet-18, CIFAR, into stage 2", (16, 64, 32, 32), (128, 64, 3, 3), padding=1, stride=2),
+    _case("ResNet-18, CIFAR, shortcut", (16, 64, 32, 32), (128, 64, 1, 1), stride=2),
+    _case("ResNet-18, CIFAR, stage 2", (16, 128, 16, 16), (128, 128, 3, 3), padding=1),
+    _case("ResNet-18, CIFAR, stage 3", (16, 256, 8, 8), (256, 256, 3, 3), padding=1),
+    _case("ResNet-18, CIFAR, stage 4", (16, 512, 4, 4), (512, 512, 3, 3), padding=1),
+    _case("ResNet-18, ImageNet, stem", (2, 3, 224, 224), (64, 3, 7, 7), image=True, padding=3, stride=2),
+    _case("ResNet-18, ImageNet, stage 1", (2, 64, 56, 56), (64, 64, 3, 3), padding=1),
+    _case("ResNet-18, ImageNet, stage 2", (2, 128, 28, 28), (128, 128, 3, 3), padding=1),
+    _case("ResNet-18, ImageNet, into stage 3", (2, 128, 28, 28), (256, 128, 3, 3), padding=1, stride=2),
+    _case("ResNet-18, ImageNet, stage 3", (2, 256, 14, 14), (256, 256, 3, 3), padding=1),
+    _case("ResNet-18, ImageNet, stage 4", (2, 512, 7, 7), (512, 512, 3, 3), padding=1),
+    _case("MobileNetV2, expand at 56", (2, 24, 56, 56), (144, 24, 1, 1)),
+    _case("MobileNetV2, depthwise at 56", (2, 144, 56, 56), (144, 1, 3, 3), padding=1, groups=144),
+    _case("MobileNetV2, depthwise 112 to 56", (2, 96, 112, 112), (96, 1, 3, 3), padding=1, groups=96, stride=2),
+    _case("MobileNetV2, project at 14", (2, 384, 14, 14), (64, 384, 1, 1)),
+    _case("MobileNetV2, depthwise at 14", (2, 384, 14, 14), (384, 1, 3, 3), padding=1, groups=384),
+    _case("MobileNetV2, expand at 7", (2, 160, 7, 7), (960, 160, 1, 1)),
+    _case("WaveNet, dilated layer", (4, 64, 1000), (128, 64, 2), bias=True, dilation=16),
+    _case("C3D, conv2a", (1, 64, 8, 28, 28), (128, 64, 3, 3, 3), bias=True, padding=1),
+)

@@ -1,0 +1,64 @@
+"""Inputs for padding that PyTorch's own samples do not reach, and the shapes of its benchmark."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conceptlab.core.samples import Case, Sample
+
+
+def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
+    """Cutting, corners of every mode, empty tensors, memory formats, numbers that are not floating."""
+    generator = torch.Generator().manual_seed(0)
+
+    def randn(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=dtype).requires_grad_()
+
+    if part_name.startswith(("ZeroPad", "ConstantPad")):
+        rank = int(part_name[-2])
+        value = () if part_name.startswith("Zero") else (1.5,)
+        asymmetric = (1, -1, 2, 0, -1, 3)[: 2 * rank]
+        yield Sample("asymmetric", (randn(2, 3, *(5, 4, 6)[:rank]),), init_args=(asymmetric, *value))
+    if part_name != "pad":
+        return
+    for mode in ("constant", "reflect", "replicate", "circular"):
+        yield Sample(f"{mode}, sequence", (randn(2, 3, 5), (3, 2), mode))
+        yield Sample(f"{mode}, images", (randn(2, 3, 5, 4), (2, 3, 1, 4), mode))
+        yield Sample(f"{mode}, volumes", (randn(1, 2, 3, 4, 3), (1, 2, 0, 3, 2, 1), mode))
+        yield Sample(f"{mode}, cut on one side, pad on the other", (randn(2, 3, 5, 4), (-2, 2, 2, -1), mode))
+        yield Sample(f"{mode}, cut", (randn(2, 3, 5, 4), (-1, 0, -2, -1), mode))
+        yield Sample(f"{mode}, nothing", (randn(2, 3, 5), (0, 0), mode))
+        yield Sample(f"{mode}, empty batch", (randn(0, 3, 5, 4), (1, 1, 2, 1), mode))
+        yield Sample(f"{mode}, one channel", (randn(2, 1, 5, 4), (1, 2, 2, 1), mode))
+        yield Sample(f"{mode}, integers", (torch.arange(24).reshape(2, 3, 4), (2, 1), mode))
+        last = randn(2, 3, 5, 4).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+        yield Sample(f"{mode}, channels last, cut", (last, (-1, 2, 1, 0), mode))
+    yield Sample("reflect, cut more than there is", (randn(2, 3, 4), (-5, 3), "reflect"))
+    yield Sample("replicate, cut more than there is", (randn(2, 3, 4), (-6, 5), "replicate"))
+    yield Sample("constant, value", (randn(2, 3), (1, 2, 2, 1), "constant", -2.5))
+    yield Sample("constant, infinity", (randn(2, 3), (1, 2), "constant", float("inf")))
+    yield Sample("constant, four axes", (randn(2, 1, 2, 3), (1, 0, 0, 1, 2, 0, 1, 1)))
+    yield Sample("constant, no axes", (randn(2, 3), ()))
+    yield Sample("constant, no width", (randn(2, 3, 0), (1, 2)))
+    yield Sample("constant, Booleans", (torch.tensor([[True, False]]), (1, 1), "constant", 1))
+    yield Sample("constant, a fraction into integers", (torch.tensor([[3, 4]]), (1, 1), "constant", 1.5))
+
+
+def _case(network: str, shape: tuple[int, ...], pad: tuple[int, ...], mode: str) -> Case:
+    def inputs() -> tuple[Any, ...]:
+        return torch.randn(shape).requires_grad_(), pad, mode
+
+    return Case("pad", network, inputs)
+
+
+BENCH = (
+    _case("CIFAR augmentation, random crop", (64, 3, 32, 32), (4, 4, 4, 4), "constant"),
+    _case("ConvNeXt, 7×7 at 56", (4, 96, 56, 56), (3, 3, 3, 3), "constant"),
+    _case("CycleGAN, stem", (1, 3, 256, 256), (3, 3, 3, 3), "reflect"),
+    _case("CycleGAN, residual block", (1, 256, 64, 64), (1, 1, 1, 1), "reflect"),
+    _case("Real-ESRGAN, border", (1, 64, 128, 128), (1, 1, 1, 1), "replicate"),
+    _case("spherical CNN, panorama", (4, 32, 64, 128), (2, 2, 2, 2), "circular"),
+    _case("WaveNet, causal layer", (8, 64, 1000), (16, 0), "constant"),
+)

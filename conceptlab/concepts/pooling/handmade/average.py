@@ -1,0 +1,127 @@
+r"""Means of windows, with their derivative.
+
+With $m_o$ the number that window $o$ is divided by, and the sum over the window's places,
+
+$$ y_o = \frac{1}{m_o} \sum_t x_{i(o, t)}, \qquad\text{a linear map:}\quad y = A x, \quad
+   A_{oi} = \frac{1}{m_o}\, [\,i \text{ lies in window } o\,] $$
+
+A box is a row of rows: the sum over a window is taken along one axis and then, of these sums, along the next,
+$k_H + k_W$ terms instead of $k_H k_W$. Along an axis it is a sum of taps: shifted slices.
+
+A linear map is its own derivative forward, $\dot y = A \dot x$, and its transpose backward: every place gets the share
+of all windows that it lies in,
+
+$$ \frac{\partial L}{\partial x_i} = \sum_{o,\, t:\ i(o, t) = i} \frac{1}{m_o} \frac{\partial L}{\partial y_o}
+   = A^\top g $$
+
+so each tap of the gradient is added to where the tap of the input was read. $A^\top$ is linear, too, and $A$ its
+transpose: two rules, each the other's derivative, to any order.
+"""
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conceptlab.concepts.pooling.handmade.windows import Window, in_torch_layout, pack, padded, unpack
+from conceptlab.core import Rule, message, require_floating, save
+
+
+def average(
+    where: str,
+    input: Tensor,
+    windows: Sequence[Window],
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The means of all windows; what torch can do with whole numbers (int64, rounded towards 0) included."""
+    if input.dtype is not torch.int64 or where.startswith("adaptive"):
+        require_floating(where, input)
+    if divisor_override == 0:
+        problem = f"{where}: divisor must be not zero"
+        raise RuntimeError(message(problem, expected="a number", received="0", remedy="Give None for the mean."))
+    x = in_torch_layout(input, len(windows), volumes=False)
+    return _Average.call(x, _divisor(x, windows, count_include_pad, divisor_override), *pack(windows))
+
+
+def _divisor(x: Tensor, windows: Sequence[Window], include_pad: bool, override: int | None) -> Tensor:
+    """The number m of every window, or one for all."""
+    dtype = x.dtype if x.dtype in (torch.int64, torch.float64) else torch.float32
+    if override is not None:
+        return torch.full((), override, dtype=dtype, device=x.device)
+    divisor = torch.ones((), dtype=dtype, device=x.device)
+    for axis, window in enumerate(windows):
+        counts = [window.count(o, include_pad) for o in range(window.out)]
+        counts = counts[:1] if len(set(counts)) == 1 else counts
+        shape = [-1] + [1] * (len(windows) - axis - 1)
+        divisor = divisor * torch.tensor(counts, dtype=dtype, device=x.device).reshape(shape)
+    return divisor
+
+
+class _Average(Rule):
+    """A: from the input to the means."""
+
+    @staticmethod
+    def forward(x: Tensor, divisor: Tensor, *numbers: int) -> Tensor:
+        windows = unpack(numbers)
+        total = padded(x if x.dtype == divisor.dtype else x.to(divisor.dtype), windows, 0)
+        for axis, window in enumerate(windows, start=-len(windows)):
+            total = _sums(total, axis, window)
+        rounding = None if x.is_floating_point() else "trunc"
+        return torch.div(total, divisor, rounding_mode=rounding).to(x.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        _, divisor, *ctx.numbers = inputs
+        save(ctx, divisor)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        return _Spread.call(grad_output, *ctx.saved_tensors, *ctx.numbers), None, *(None for _ in ctx.numbers)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        return _Average.call(tangent, *ctx.saved_tensors, *ctx.numbers)
+
+
+class _Spread(Rule):
+    """The transpose of A: from the means to the input's places."""
+
+    @staticmethod
+    def forward(g: Tensor, divisor: Tensor, *numbers: int) -> Tensor:
+        windows = unpack(numbers)
+        spread = g / divisor
+        for axis, window in enumerate(windows, start=-len(windows)):
+            if window.tiles:
+                spread = spread.repeat_interleave(window.kernel, axis)
+                continue
+            shape = list(spread.shape)
+            shape[axis] = window.left + window.size + window.right
+            places = spread.new_zeros(shape)
+            for t in range(window.kernel):
+                window.add_tap(places, axis, t, spread)
+            spread = places.narrow(axis, window.left, window.size)
+        return spread.to(g.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        _, divisor, *ctx.numbers = inputs
+        save(ctx, divisor)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        return _Average.call(grad_output, *ctx.saved_tensors, *ctx.numbers), None, *(None for _ in ctx.numbers)
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        return _Spread.call(tangent, *ctx.saved_tensors, *ctx.numbers)
+
+
+def _sums(x: Tensor, axis: int, window: Window) -> Tensor:
+    """The sum of each window along one axis."""
+    if window.tiles and window.kernel > 4:
+        return x.unflatten(axis, (window.out, window.kernel)).sum(axis)
+    first, *others = (window.tap(x, axis, t) for t in range(window.kernel))
+    return reduce(Tensor.add_, others[1:], first + others[0]) if others else first

@@ -1,0 +1,107 @@
+"""Inputs for pooling that PyTorch's own samples do not reach, and the shapes of its benchmark."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from conceptlab.core.samples import Case, Sample
+
+_SHAPE = (2, 3, 6, 7, 5)
+
+
+def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
+    """Ties, infinities and NaN, empty batches, windows over the edge, adaptive windows that do not divide evenly."""
+    if not part_name[0].islower():
+        return
+    rank = int(part_name[-2])
+    generator = torch.Generator().manual_seed(0)
+
+    def randn(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=dtype).requires_grad_()
+
+    shape = _SHAPE[: 2 + rank]
+    if part_name.startswith("adaptive"):
+        yield from _adaptive(part_name, randn, shape, rank)
+    elif part_name.startswith("max"):
+        yield from _max(randn, shape, rank)
+    else:
+        yield from _avg(randn, shape, rank)
+
+
+def _adaptive(part_name: str, randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]:
+    for size in (1, 2, 4, 9):
+        yield Sample(f"{size} windows", (randn(*shape), size))
+    yield Sample("no batch axis", (randn(*shape[1:]), 3))
+    yield Sample("empty batch", (randn(0, *shape[1:]), 3))
+    yield Sample("no window", (randn(*shape).detach(), 0))
+    if rank > 1:
+        yield Sample("one axis as it is", (randn(*shape), (None, *[3] * (rank - 1))))
+    if "max" in part_name:
+        yield Sample("ties", (randn(*shape).detach().round(), 4), {"return_indices": True})
+        yield Sample("special values", (_special(randn(*shape)), 4), {"return_indices": True})
+
+
+def _max(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]:
+    window = {"kernel_size": 3, "stride": 2, "padding": 1, "return_indices": True}
+    yield Sample("no batch axis", (randn(*shape[1:]),), window)
+    yield Sample("empty batch", (randn(0, *shape[1:]),), window)
+    yield Sample("ties", (randn(*shape).detach().round(),), window)
+    yield Sample("special values", (_special(randn(*shape)),), window)
+    yield Sample("-inf everywhere", (torch.full(shape[1:], float("-inf"), dtype=randn().dtype),), window)
+    yield Sample("dilated, padded", (randn(*shape),), window | {"kernel_size": 2, "dilation": 3, "stride": 1})
+    yield Sample("over the edge", (randn(*shape),), window | {"stride": 3, "ceil_mode": True})
+    if rank == 2:
+        whole = (randn(*shape).detach() * 9).to(torch.int64)
+        yield Sample("whole numbers", (whole,), window)
+        yield Sample("a window of more than 256 values", (randn(1, 1, 18, 18), 17, 1), {"return_indices": True})
+
+
+def _avg(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]:
+    x = randn(*shape)
+    yield Sample("no batch axis", (randn(*shape[1:]), 2))
+    yield Sample("empty batch", (randn(0, *shape[1:]), 2))
+    yield Sample("windows of one value", (x, 1, 2))
+    for ceil_mode in (False, True):
+        for include in (False, True):
+            yield Sample(f"ceil {ceil_mode}, pad {include}", (x, 3, 2, 1, ceil_mode, include))
+            yield Sample(f"over the edge, ceil {ceil_mode}, pad {include}", (x, 4, 3, 2, ceil_mode, include))
+    if rank > 1:
+        yield Sample("another divisor", (x, 3, 2, 1), {"divisor_override": 7})
+    yield Sample("whole numbers", ((x.detach() * 9).to(torch.int64), 2))
+
+
+def _special(x: Tensor) -> Tensor:
+    """Infinities and NaN among the values, more than one to a window."""
+    x = x.detach()
+    flat = x.view(-1)
+    flat[::4], flat[1::7], flat[2::5], flat[3::5] = float("-inf"), float("inf"), float("nan"), float("nan")
+    return x
+
+
+def _images(*arguments: object, shape: tuple[int, ...]) -> Callable[[], tuple]:
+    return lambda: (torch.randn(shape).requires_grad_(), *arguments)
+
+
+BENCH = (
+    Case("max_pool2d", "LeNet", _images(2, shape=(128, 6, 24, 24))),
+    Case("max_pool2d", "VGG-11, first", _images(2, shape=(2, 64, 112, 112))),
+    Case("max_pool2d", "VGG, CIFAR", _images(2, shape=(16, 64, 32, 32))),
+    Case("max_pool2d", "ResNet-18, stem", _images(3, 2, 1, shape=(4, 64, 112, 112))),
+    Case("max_pool2d", "GoogLeNet, inception 3a", _images(3, 1, 1, shape=(4, 192, 28, 28))),
+    Case("max_pool1d", "M5, audio", _images(4, shape=(8, 64, 2000))),
+    Case("max_pool3d", "C3D, second", _images(2, shape=(1, 64, 16, 56, 56))),
+    Case("avg_pool2d", "LeNet", _images(2, shape=(128, 6, 24, 24))),
+    Case("avg_pool2d", "DenseNet-121, transition", _images(2, shape=(4, 128, 56, 56))),
+    Case("avg_pool2d", "Inception v3, mixed 5", _images(3, 1, 1, shape=(4, 192, 35, 35))),
+    Case("avg_pool1d", "sequence", _images(4, shape=(8, 64, 2000))),
+    Case("avg_pool3d", "volume", _images(2, shape=(1, 64, 16, 28, 28))),
+    Case("adaptive_avg_pool2d", "ResNet-18, ImageNet", _images(1, shape=(16, 512, 7, 7))),
+    Case("adaptive_avg_pool2d", "VGG-11, 32x32 images", _images(7, shape=(16, 512, 1, 1))),
+    Case("adaptive_avg_pool2d", "PSPNet", _images(6, shape=(2, 256, 28, 28))),
+    Case("adaptive_avg_pool1d", "sequence", _images(1, shape=(8, 64, 500))),
+    Case("adaptive_avg_pool3d", "volume", _images(1, shape=(4, 256, 4, 7, 7))),
+    Case("adaptive_max_pool2d", "spatial pyramid", _images(4, shape=(4, 256, 13, 13))),
+    Case("adaptive_max_pool1d", "sequence", _images(1, shape=(8, 64, 500))),
+    Case("adaptive_max_pool3d", "volume", _images(2, shape=(2, 64, 8, 14, 14))),
+)

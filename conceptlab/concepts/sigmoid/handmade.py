@@ -1,0 +1,207 @@
+r"""Sigmoid and its kin, with their derivatives.
+
+Each acts on an element by itself, so the derivative is a slope. From $\sigma = (1 + e^{-x})^{-1}$ follows
+
+$$ \sigma'(x) = \frac{e^{-x}}{(1 + e^{-x})^2} = \sigma (1 - \sigma), \qquad 1 - \sigma(x) = \sigma(-x) $$
+
+and from these two all others:
+
+| function | slope | because |
+|---|---|---|
+| sigmoid | $y - y^2$ | $y = \sigma$ |
+| tanh | $1 - y^2$ | $y = 2 \sigma(2x) - 1$, so $y' = 4 \sigma (1 - \sigma) = (1 + y)(1 - y)$ |
+| logsigmoid | $\sigma(-x)$ | $\sigma' / \sigma = 1 - \sigma$ |
+| softplus | $\sigma(\beta x)$; 1 above the threshold | softplus is $-\log \sigma(-\beta x) / \beta$ |
+| silu | $\sigma + \sigma \, (x - x \sigma)$ | product rule |
+| gelu | $\Phi(x) + x \, \varphi(x)$ | $\Phi' = \varphi = e^{-x^2 / 2} / \sqrt{2 \pi}$ |
+| gelu, tanh | $s + s \, (x - x s) \, w'(x)$ | $(1 + \tanh u) / 2 = \sigma(2u)$: it is $x s$ with $s = \sigma(w)$, $w = 2u$ |
+
+Three points of care. In $1 / (1 + e^{-x})$ an infinite exponential is harmless, it gives 0. In $\tanh = e / (e + 2)$
+with $e = e^{2x} - 1$ it is not, so that $x$ is limited to ±20, where $\tanh$ is ±1 in any precision; and $e$ comes from
+``expm1``, since $e^{2x} - 1$ would cancel near 0. And a second derivative of $1 / (1 + e^{-x})$, left to autograd, would
+multiply 0 and ∞: slopes take $\sigma$ from its rule.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch._C._functorch import maybe_current_level
+
+from conceptlab.core import ElementwiseRule, indicator, keep, mask, message, require_floating
+
+# eˣ is computed as 2 to the power of x log₂ e, which torch does in a third of the time
+_LOG2_E = math.log2(math.e)
+
+
+def sigmoid(input: Tensor) -> Tensor:
+    return _Sigmoid.call(_numbers("sigmoid", input))
+
+
+def tanh(input: Tensor) -> Tensor:
+    return _Tanh.call(_numbers("tanh", input))
+
+
+def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
+    return _Softplus.call(_real("softplus", input), beta, threshold)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    # in place the input is overwritten, which the derivative needs: the rule gets a copy
+    output = _SiLU.call(_real("silu", input.clone() if inplace else input))
+    return input.copy_(output) if inplace else output
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError(
+            message(
+                "gelu",
+                expected="approximate argument must be either none or tanh",
+                received=repr(approximate),
+                remedy="Choose one of the two.",
+            )
+        )
+    rule = _GELU if approximate == "none" else _GELUByTanh
+    return rule.call(_real("gelu", input))
+
+
+def logsigmoid(input: Tensor) -> Tensor:
+    return _LogSigmoid.call(_real("logsigmoid", input))
+
+
+class _Sigmoid(ElementwiseRule):
+    saves = "output"
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return (_wide(x) * -_LOG2_E).exp2_().add_(1).reciprocal_().to(x.dtype)
+
+    @staticmethod
+    def times_slope(v: Tensor, y: Tensor) -> Tensor:
+        w = _wide(y)
+        return (v * torch.addcmul(w, w, w, value=-1)).to(y.dtype)
+
+
+class _Tanh(ElementwiseRule):
+    saves = "output"
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        e = _wide(x).clamp(-20, 20).mul_(2).expm1_()
+        return e.div_(e + 2).to(x.dtype)
+
+    @staticmethod
+    def times_slope(v: Tensor, y: Tensor) -> Tensor:
+        w, v = _wide(y), _wide(v)
+        return torch.addcmul(v, v * w, w, value=-1).to(y.dtype)
+
+
+class _LogSigmoid(ElementwiseRule):
+    """min(x, 0) − log(1 + exp(−|x|))."""
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        z = _wide(x)
+        return z.clamp(max=0).sub_(z.abs().mul_(-_LOG2_E).exp2_().log1p_()).to(x.dtype)
+
+    @staticmethod
+    def times_slope(v: Tensor, x: Tensor) -> Tensor:
+        return (v * _sigmoid(-_wide(x))).to(x.dtype)
+
+
+class _Softplus(ElementwiseRule):
+    @staticmethod
+    def forward(x: Tensor, beta: float, threshold: float) -> Tensor:
+        z = _wide(x) * beta
+        linear = mask(z, ">", threshold)
+        bent = torch.exp2(z * _LOG2_E).log1p_().div_(beta)
+        return keep(bent, ~linear).add_(keep(_wide(x), linear)).to(x.dtype)
+
+    @staticmethod
+    def times_slope(v: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
+        z = _wide(x) * beta
+        bent = mask(z, ">", threshold, unless=True)
+        # σ below the threshold, 1 above it
+        return (v * (keep(_sigmoid(z), bent) + indicator(z, ">", threshold))).to(x.dtype)
+
+
+class _SiLU(ElementwiseRule):
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        z = _wide(x)
+        return (z / (z * -_LOG2_E).exp2_().add_(1)).to(x.dtype)
+
+    @staticmethod
+    def times_slope(v: Tensor, x: Tensor) -> Tensor:
+        z = _wide(x)
+        s = _sigmoid(z)
+        return (v * torch.addcmul(s, s, torch.addcmul(z, z, s, value=-1))).to(x.dtype)
+
+
+class _GELU(ElementwiseRule):
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        z = _wide(x)
+        return (z * math.sqrt(0.5)).erf_().add_(1).mul_(z).mul_(0.5).to(x.dtype)
+
+    @staticmethod
+    def times_slope(v: Tensor, x: Tensor) -> Tensor:
+        z = _wide(x)
+        Phi = (z * math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
+        phi = (z * z).mul_(-0.5 * _LOG2_E).exp2_()
+        return (v * torch.addcmul(Phi, z, phi, value=1 / math.sqrt(2 * math.pi))).to(x.dtype)
+
+
+class _GELUByTanh(ElementwiseRule):
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        z = _wide(x)
+        w, _ = _exponent(z)
+        return (z / w.mul_(-_LOG2_E).exp2_().add_(1)).to(x.dtype)
+
+    @staticmethod
+    def times_slope(v: Tensor, x: Tensor) -> Tensor:
+        z = _wide(x)
+        w, slope = _exponent(z)
+        s = _sigmoid(w)
+        return (v * torch.addcmul(s, s * slope, torch.addcmul(z, z, s, value=-1))).to(x.dtype)
+
+
+def _exponent(x: Tensor) -> tuple[Tensor, Tensor]:
+    """w = 2u, and its slope w′: c x + d x³ and c + 3 d x²."""
+    c = 2 * math.sqrt(2 / math.pi)
+    cubic = (x * x) * (0.044715 * c)
+    return (cubic + c) * x, cubic * 3 + c
+
+
+def _sigmoid(x: Tensor) -> Tensor:
+    """The sigmoid within a derivative: as a rule only where it may be differentiated again."""
+    if torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None:
+        return _Sigmoid.call(x)
+    return _Sigmoid.forward(x)
+
+
+def _wide(x: Tensor) -> Tensor:
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _numbers(where: str, input: Tensor) -> Tensor:
+    """Integers as floating-point numbers."""
+    if input.is_floating_point() or input.is_complex():
+        return _real(where, input)
+    return input.to(torch.get_default_dtype())
+
+
+def _real(where: str, input: Tensor) -> Tensor:
+    require_floating(where, input)
+    if input.is_complex():
+        raise NotImplementedError(
+            message(
+                f"{where} by hand",
+                expected="real numbers",
+                received=str(input.dtype),
+                remedy="Use the tier 'builtin' for complex ones, where torch has them.",
+            )
+        )
+    return input

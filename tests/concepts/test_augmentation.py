@@ -1,0 +1,256 @@
+"""The transforms draw what torchvision's draw, and make of it the same pixels: every class, function and setting."""
+
+import copy
+import pickle
+import warnings
+
+import PIL.Image
+import pytest
+import torch
+from torchvision import tv_tensors
+
+from conceptlab.concepts.augmentation import samples
+from conceptlab.core import registry
+from conceptlab.core.namespace import all_tiers
+from conceptlab.verify.closeness import check_same
+
+CONCEPT = registry.concepts["augmentation"]
+PARTS = {part.name: part for part in registry.parts.values() if part.concept == "augmentation"}
+TIERS = ["naive", "handmade"]
+FUNCTIONS = [
+    pytest.param(name, tier, kind, id=f"{name}-{tier}-{kind}")
+    for name in samples.FUNCTIONS
+    for tier in TIERS
+    for kind in (samples.IMAGES if name not in ("mixup", "cutmix") else ("batch", "float32", "channels-last"))
+]
+CLASSES = [
+    pytest.param(name, tier, setting, id=f"{name}-{tier}-{number}")
+    for name, settings in samples.CLASSES.items()
+    for tier in TIERS
+    for number, setting in enumerate(settings)
+]
+SOFTENED = {"adjust_hue", "ColorJitter"}
+"""What torchvision computes in float32, whatever the image has."""
+
+
+class Heights(tv_tensors.TVTensor):
+    """A kind of tensor that torchvision does not know."""
+
+
+def check_pixels(ours, theirs, where, name):
+    """As `check_same`; an integer may be one level off, where torch rounds in another way than the exact result."""
+    if isinstance(theirs, torch.Tensor) and theirs.dtype in (torch.uint8, torch.int16):
+        assert (ours.shape, ours.dtype, type(ours)) == (theirs.shape, theirs.dtype, type(theirs)), where
+        off = (ours.int() - theirs.int()).abs()
+        assert off.numel() == 0 or off.max() <= 1, f"{where}: {off.max()} levels off"
+        # float32 cannot tell the levels of int16 apart as well
+        many = 0.1 if theirs.dtype == torch.uint8 else 0.5
+        assert off.numel() == 0 or off.float().mean() < many, f"{where}: {off.float().mean():.0%} of the pixels off"
+        return
+    single = name in SOFTENED or (isinstance(theirs, torch.Tensor) and theirs.dtype == torch.float32)
+    check_same(ours, theirs, where, bound=2e-6 if single else 1e-9, noise=1e-6 if single else 1e-15, strides=False)
+
+
+def outcome(call, image, **kwargs):
+    """The result, or the exception's type; and the image afterwards."""
+    torch.manual_seed(13)
+    with warnings.catch_warnings():
+        # torch and torchvision say so of ratios out of order, and of pads larger than the image
+        warnings.simplefilter("ignore")
+        try:
+            return call(image, **copy.deepcopy(kwargs)), None
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            return None, type(error)
+
+
+@pytest.mark.parametrize(("name", "tier", "kind"), FUNCTIONS)
+def test_function(name, tier, kind):
+    """Pixels and in-place effects; what torchvision refuses is refused with its exception."""
+    function = all_tiers("transforms")[tier].functions()[name]
+    for kwargs in samples.FUNCTIONS[name]:
+        images = [samples.IMAGES[kind]() for _ in range(2)]
+        theirs, their_error = outcome(CONCEPT.builtin(name), images[1], **kwargs)
+        ours, our_error = outcome(function, images[0], **kwargs)
+        where = f"{name}({kwargs}) of {kind}"
+        if kind == "empty" and their_error is not our_error:
+            continue  # torch looks at no pixel there, and so misses a mistake, or refuses the shape
+        assert (our_error is None) == (their_error is None) or torch_cannot(name, kind, kwargs), f"{where}: {our_error}"
+        if their_error is not None and our_error is not None:
+            assert issubclass(our_error, their_error), f"{where}: {our_error}"
+        elif their_error is None:
+            check_pixels(ours, theirs, where, name)
+            check_pixels(images[0], images[1], f"{where}: image afterwards", name)
+
+
+def torch_cannot(name, kind, kwargs):
+    """torchvision pads no video symmetrically, and stumbles over bytes that are to become one pixel."""
+    one_pixel = name == "resize" and kwargs.get("size") == [1, 1] and kind in ("uint8", "batch", "video")
+    return one_pixel or (kind == "video" and kwargs.get("padding_mode") == "symmetric")
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_what_torch_gets_wrong(tier):
+    """A window that lies before the image is empty, in the size that was asked for; an unknown number is named."""
+    ops = all_tiers("transforms")[tier]
+    assert torch.equal(ops.crop(torch.ones(1, 6, 6), -9, -9, 4, 3), torch.zeros(1, 4, 3))
+    with pytest.raises(ValueError, match="17"):
+        ops.resize(torch.ones(1, 6, 6), 3, 17)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_refusals(tier):
+    ops = all_tiers("transforms")[tier]
+    with pytest.raises(NotImplementedError, match="lanczos"):
+        ops.resize(torch.ones(3, 6, 6), 3, "lanczos")
+    with pytest.raises(ValueError, match="Expected tensor to be a tensor image"):
+        ops.normalize(torch.ones(6, 6), [0.5], [0.5])
+    if tier == "handmade":
+        with pytest.raises(RuntimeError, match="cannot be performed safely"):
+            ops.adjust_hue(torch.ones(3, 6, 6, dtype=torch.int32), 0.1)
+
+
+@pytest.mark.parametrize(("name", "tier"), [(name, tier) for name in samples.FUNCTIONS for tier in TIERS])
+def test_derivative(name, tier):
+    """By the pixels, as autograd finds it in torchvision's own code."""
+    function = all_tiers("transforms")[tier].functions()[name]
+    for kwargs in samples.FUNCTIONS[name]:
+        if kwargs.get("inplace"):
+            continue
+        results = []
+        for call in (function, CONCEPT.builtin(name)):
+            image = samples.IMAGES["float64"]()[None, :, :9, :11].requires_grad_()
+            output, error = outcome(call, image, **kwargs)
+            if error is not None or not output.requires_grad:
+                continue
+            generator = torch.Generator().manual_seed(2)
+            upstream = torch.randn(output.shape, generator=generator, dtype=output.dtype)
+            try:
+                results.append(torch.autograd.grad(output, image, upstream)[0])
+            except RuntimeError:
+                # torchvision works in place where its own derivative needs the value
+                assert call is not function
+        if len(results) == 2:
+            bound = 1e-4 if name in SOFTENED else 1e-9
+            check_same(*results, f"{name}({kwargs})", strides=False, bound=bound, noise=1e-15)
+
+
+@pytest.mark.parametrize(("name", "tier", "setting"), CLASSES)
+def test_class(name, tier, setting):
+    """Draws and pixels, over seeds, dtypes and kinds of image; as many numbers drawn."""
+    part = PARTS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ours, theirs = part.tiers["handmade"](**setting, tier=tier), part.torch(**setting)
+    mixing = name in ("MixUp", "CutMix")
+    for kind in ("batch", "float32") if mixing else ("uint8", "float64", "float32", "video"):
+        for seed in range(4):
+            image = samples.IMAGES[kind]()
+            results = []
+            for transform in (ours, theirs):
+                labels = (torch.arange(len(image)) % 5,) if mixing else ()
+                torch.manual_seed(seed)
+                try:
+                    results.append((transform(image.clone(), *labels), torch.get_rng_state()))
+                except (ValueError, TypeError, RuntimeError) as error:
+                    results.append(type(error))
+            if isinstance(results[1], type):
+                assert results[0] is results[1]
+                continue
+            (our_result, our_state), (their_result, their_state) = results
+            assert torch.equal(our_state, their_state), f"{kind}, seed {seed}: another number of draws"
+            pairs = zip(our_result, their_result, strict=True) if mixing else [(our_result, their_result)]
+            for a, b in pairs:
+                check_pixels(a, b, f"{kind}, seed {seed}", name)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("name", [name for name in samples.CLASSES if name not in ("MixUp", "CutMix")])
+def test_kinds_of_input(name, tier):
+    """Images and videos stay what they are, a label passes, and what is more than pixels is refused in words."""
+    part = PARTS[name]
+    transform, theirs = (
+        part.tiers["handmade"](**samples.CLASSES[name][0], tier=tier),
+        part.torch(**samples.CLASSES[name][0]),
+    )
+    image = tv_tensors.Image(samples.IMAGES["float64"]())
+    video = tv_tensors.Video(samples.IMAGES["video"]().double() / 255)[..., :13, :18]
+    for sample in ({"x": image, "label": 3}, (video, "name", torch.ones(3))):
+        torch.manual_seed(0)
+        ours_out = list(transform(sample).values() if isinstance(sample, dict) else transform(sample))
+        torch.manual_seed(0)
+        theirs_out = list(theirs(sample).values() if isinstance(sample, dict) else theirs(sample))
+        assert [type(x) for x in ours_out] == [type(x) for x in theirs_out]
+        check_pixels(ours_out[0].as_subclass(torch.Tensor), theirs_out[0].as_subclass(torch.Tensor), name, name)
+    boxes = tv_tensors.BoundingBoxes([[1, 2, 3, 4]], format="XYXY", canvas_size=(13, 18))
+    for other in (PIL.Image.new("RGB", (9, 9)), tv_tensors.Mask(torch.ones(13, 18)), (image, boxes)):
+        with pytest.raises((NotImplementedError, TypeError), match=r"tier='builtin'|PIL"):
+            transform(other)
+
+
+@pytest.mark.parametrize("name", list(samples.CLASSES))
+def test_builtin_tier_takes_all_kinds(name):
+    transform = PARTS[name].tiers["handmade"](**samples.CLASSES[name][0], tier="builtin")
+    theirs = PARTS[name].torch(**samples.CLASSES[name][0])
+    if name in ("MixUp", "CutMix"):
+        inputs = (samples.IMAGES["float32"](), torch.arange(2))
+    elif name == "Normalize":
+        inputs = (samples.IMAGES["float64"](),)
+    else:
+        inputs = (PIL.Image.new("RGB", (18, 13), (10, 200, 30)),)
+    results = []
+    for t in (transform, theirs):
+        torch.manual_seed(1)
+        results.append(t(*inputs))
+    if isinstance(results[1], PIL.Image.Image):
+        assert results[0].tobytes() == results[1].tobytes()
+    else:
+        check_same(*results, name)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_mixing_refuses(tier):
+    images, labels = samples.IMAGES["batch"]().double(), torch.arange(4)
+    for name in ("MixUp", "CutMix"):
+        make = PARTS[name].tiers["handmade"]
+        for args, setting in (
+            ((images[0], labels), {"num_classes": 5}),
+            ((images[:2], labels), {"num_classes": 5}),
+            ((images, labels), {}),
+            ((images, labels[:, None, None]), {"num_classes": 5}),
+        ):
+            with pytest.raises(ValueError, match=r"batch|num_classes|labels"):
+                make(**setting, tier=tier)(*args)
+        # labels that are probabilities, and images that know they are, with something else beside them
+        probabilities = torch.eye(4, 5, dtype=torch.float64)
+        results = []
+        for transform in (make(tier=tier), PARTS[name].torch()):
+            torch.manual_seed(3)
+            results.append(transform({"images": tv_tensors.Image(images), "labels": probabilities, "id": "a"}))
+        check_pixels(*(r["images"] for r in results), name, name)
+        check_same(*(r["labels"] for r in results), name)
+        # somebody's own kind of tensor passes
+        heights = torch.ones(3).as_subclass(Heights)
+        assert make(num_classes=5, tier=tier)(images, labels, heights)[2] is heights
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("name", list(samples.CLASSES))
+def test_constructor_copy_and_repr(name, tier):
+    part = PARTS[name]
+    transform = part.tiers["handmade"](**samples.CLASSES[name][0], tier=tier)
+    assert transform.extra_repr().endswith(f"tier={tier}")
+    for double in (copy.deepcopy(transform), pickle.loads(pickle.dumps(transform))):
+        assert double.tier == tier
+    assert isinstance(transform, part.torch)
+
+
+@pytest.mark.parametrize("name", list(samples.FUNCTIONS))
+def test_on_meta(name):
+    """Nothing needs the values of the pixels."""
+    function = all_tiers("transforms")["handmade"].functions()[name]
+    for kwargs in samples.FUNCTIONS[name]:
+        image = samples.IMAGES["float32"]()
+        real, error = outcome(function, image, **kwargs)
+        if error is None:
+            kwargs = {k: v.to("meta") if isinstance(v, torch.Tensor) else v for k, v in kwargs.items()}
+            assert function(image.to("meta"), **kwargs).shape == real.shape

@@ -1,0 +1,130 @@
+"""What the general checks do not reach: refusals, spellings, autocast, batches of weights, complex numbers."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from conceptlab.core import registry
+from conceptlab.verify.closeness import check_same
+
+X, W = torch.randn(2, 4, 6, 5, dtype=torch.float64), torch.randn(3, 4, 3, 3, dtype=torch.float64)
+
+REFUSED = {
+    "conv2d": [
+        (X, W, None, (1, 2, 3)),
+        (X, W, None, 1, "unknown"),
+        (X, W, None, 2, "same"),
+        (X, W, None, 1, -1),
+        (X[0, 0], W),
+        (X[:, :3], W),
+        (X, W, W[:2, 0, 0, 0]),
+        (X[:, :, :2], W),
+        (X[:, :, :0], W, None, 1, 2),
+        (X.bool(), W.bool()),
+    ],
+    "pad": [
+        (X, (1,)),
+        (X, (1,) * 10),
+        (X, (1, 1), "unknown"),
+        (X, (-3, -3)),
+        (X, (1, 1, 1, 1), "reflect", 2.0),
+        (X, (1, 1), "replicate"),
+        (X.bool(), (1, 1, 1, 1), "reflect"),
+        (X[..., :0], (1, 1, 0, 0), "replicate"),
+        (X, (5, 0, 0, 0), "reflect"),
+        (X, (0, 6, 0, 0), "circular"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [(name, number) for name, calls in REFUSED.items() for number in range(len(calls))]
+)
+def test_what_torch_refuses_is_refused_with_its_type(name, number):
+    part = registry.parts[name]
+    with pytest.raises((RuntimeError, NotImplementedError)) as theirs:
+        part.torch(*REFUSED[name][number])
+    with pytest.raises(theirs.type, match=name):
+        part.tiers["handmade"](*REFUSED[name][number])
+
+
+NN = torch._C._nn
+SPELLINGS = [
+    (torch.convolution, (X, W, None, (1, 2), (1, 0), (1, 1), False, (0, 0), 1)),
+    (torch.convolution, (X[:, :, 0], W[..., 0], W[:, 0, 0, 0], (2,), (1,), (1,), False, (0,), 1)),
+    (torch.constant_pad_nd, (X, (1, 2), 3.0)),
+    (NN.reflection_pad2d, (X, (1, 2, 3, 0))),
+    (NN.replication_pad1d, (X[0], (1, 2))),
+    (NN._pad_circular, (X, (1, 2, 3, 0))),
+]
+
+
+@pytest.mark.parametrize(("spelling", "args"), SPELLINGS)
+def test_spellings(spelling, args):
+    part, adapter = registry.spellings[spelling]
+    check_same(adapter(part.tiers["handmade"], *args), spelling(*args), "value")
+
+
+def test_a_transposed_convolution_is_refused():
+    part, adapter = registry.spellings[torch.convolution]
+    with pytest.raises(NotImplementedError, match="transposed"):
+        adapter(part.tiers["handmade"], X, W, None, (1, 1), (0, 0), (1, 1), True, (0, 0), 1)
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+def test_padding_under_autocast(mode):
+    x, volume = torch.randn(2, 3, 4, 5).bfloat16(), torch.randn(1, 2, 3, 4, 5).bfloat16()
+    pad = registry.parts["pad"].tiers["handmade"]
+    with torch.autocast("cpu"):
+        assert pad(x, (1, 1, 1, 1), mode).dtype is F.pad(x, (1, 1, 1, 1), mode).dtype
+        assert pad(volume, (1,) * 6, mode).dtype is F.pad(volume, (1,) * 6, mode).dtype
+
+
+@pytest.mark.parametrize("in_dims", [(0, None, None), (None, 0, None), (0, 0, 0), (1, 2, 0), (None, None, 0)])
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_batches_of_images_and_of_weights(in_dims, groups):
+    generator = torch.Generator().manual_seed(0)
+
+    def batch(dim, *shape):
+        shape = list(shape)
+        if dim is not None:
+            shape.insert(dim, 3)
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    x, w = batch(in_dims[0], 2, 4, 6, 5), batch(in_dims[1], 4, 4 // groups, 3, 3)
+    b = batch(in_dims[2], 4)
+
+    def loss(conv):
+        def of_inputs(x, w, b):
+            return conv(x, w, b, 2, 1, 1, groups).sin().sum()
+
+        return of_inputs
+
+    def derivatives(conv):
+        gradient = torch.func.grad(loss(conv), argnums=(0, 1, 2))
+        # a Hessian-vector product, forward over reverse: every rule under vmap, and in forward mode
+        return torch.vmap(
+            lambda *primals: torch.func.jvp(gradient, primals, tuple(p.cos() for p in primals)), in_dims=in_dims
+        )(x, w, b)
+
+    check_same(derivatives(registry.parts["conv2d"].tiers["handmade"]), derivatives(F.conv2d), "hvp", strides=False)
+
+
+def test_complex_numbers():
+    def run(conv):
+        x, w = (t.to(torch.complex128).mul(1 + 2j).requires_grad_() for t in (X, W))
+        y = conv(x, w, None, 1, 1)
+        return y, *torch.autograd.grad(y, (x, w), torch.ones_like(y) * (2 - 1j))
+
+    check_same(run(registry.parts["conv2d"].tiers["handmade"]), run(F.conv2d), "complex", strides=False)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+def test_one_seed_gives_the_same_layer(mode):
+    settings = {"padding": (2, 1), "padding_mode": mode, "device": "cpu"}
+    torch.manual_seed(0)
+    theirs = torch.nn.Conv2d(4, 3, 3, **settings)
+    torch.manual_seed(0)
+    ours = registry.parts["Conv2d"].tiers["handmade"](4, 3, 3, **settings)
+    check_same(dict(ours.state_dict()), dict(theirs.state_dict()), "weights")
+    check_same(ours(X.float()), theirs(X.float()), "value", bound=1e-6)

@@ -1,0 +1,11 @@
+"""A tier of the concept linear: the weighted sums in Einstein's notation. The derivatives are left to autograd."""
+
+import torch
+from torch import Tensor
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    if weight.dim() == 1:
+        return torch.einsum("...i,i->...", input, weight) + (0 if bias is None else bias)
+    output = torch.einsum("...i,oi->...o", input, weight)
+    return output if bias is None else output + bias

@@ -1,0 +1,182 @@
+"""A package outside adds a norm, a tier and a concept: installed, swapped in, verified. And what it may not do."""
+
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from conceptlab.core import Concept, Function, Tiered, registry
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder in which the example is installed."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("site")
+    for file in (REPOSITORY / "tests" / "plugin_example").rglob("*"):
+        if file.suffix in (".py", ".toml"):
+            copy = source / file.relative_to(REPOSITORY / "tests" / "plugin_example")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(file.read_bytes())
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check"]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, "--target", target, source], check=True)
+    return target
+
+
+def run(installed: Path, program: str) -> str:
+    path = os.pathsep.join([str(installed), str(REPOSITORY)])
+    # torch's own forward mode warns of its torch.jit.script
+    outcome = subprocess.run(
+        [sys.executable, "-W", "error", "-W", "ignore::FutureWarning", "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    return outcome.stdout
+
+
+@pytest.mark.slow
+def test_it_is_found_and_can_be_chosen_everywhere(installed):
+    run(
+        installed,
+        """
+import torch
+import conceptlab as cl
+from conceptlab import nn
+from conceptlab.nn import functional as F
+
+assert "softsign" in cl.registry.concepts
+assert set(cl.registry.parts["linear"].tiers) >= {"builtin", "naive", "handmade", "einsum"}
+x, w = torch.randn(2, 4), torch.randn(3, 4)
+assert torch.allclose(F.linear(x, w, tier="einsum"), x @ w.t())
+assert torch.equal(nn.Softsign(tier="naive")(x), x / (1 + x.abs()))
+with cl.use({"softsign": "handmade", "linear": "einsum"}) as used:
+    torch.nn.functional.softsign(torch.nn.functional.linear(x, w))
+assert used.counts == {"softsign": 1, "linear": 1}
+layer = nn.Linear(4, 3, tier="einsum")
+assert layer.tier == "einsum"
+""",
+    )
+
+
+@pytest.mark.slow
+def test_its_norm_and_its_tier_are_swapped_into_a_resnet(installed):
+    run(
+        installed,
+        """
+import torch, torchvision
+import conceptlab as cl
+
+torch.manual_seed(0)
+model, x = torchvision.models.resnet18().double(), torch.randn(2, 3, 64, 64, dtype=torch.float64)
+state = {name: value.clone() for name, value in model.state_dict().items()}
+
+def step():
+    model.load_state_dict(state)
+    model.zero_grad()
+    y = model(x)
+    y.square().mean().backward()
+    return [y.detach(), *(p.grad.clone() for p in model.parameters()), *(b.clone() for b in model.buffers())]
+
+theirs = step()
+report = cl.swap(model, {"BatchNorm2d": "plugin_example:MyNorm", "Linear": "einsum"}, strict=True)
+assert len(report.swapped) == 21, report
+assert {type(m).__name__ for n, m in model.named_modules() if "bn" in n} == {"MyNorm"}
+ours = step()
+assert all((a - b).abs().max() <= 1e-9 * b.abs().max() for a, b in zip(ours, theirs, strict=True))
+rows = cl.audit(model, x).rows
+assert not [row for row in rows if row.what in ("MyNorm", "Linear") and row.is_leak]
+report.undo()
+assert all(torch.equal(a, b) for a, b in zip(step(), theirs, strict=True))
+""",
+    )
+
+
+@pytest.mark.slow
+def test_all_of_it_is_verified(installed):
+    run(
+        installed,
+        """
+from conceptlab.core import registry
+from conceptlab.verify import class_checks, function_checks
+from conceptlab.verify.own import CLASS_CHECKS, as_part
+
+part, name = as_part("plugin_example:MyNorm", "BatchNorm2d")
+for check in CLASS_CHECKS:
+    assert check(part, name) > 0
+for check in function_checks.CHECKS:
+    check(registry.parts["softsign"], registry.parts["softsign"].tiers["handmade"])
+for check in function_checks.NAIVE_CHECKS:
+    check(registry.parts["softsign"], registry.parts["softsign"].tiers["naive"])
+    check(registry.parts["linear"], registry.parts["linear"].tiers["einsum"])
+for check in class_checks.CHECKS:
+    check(registry.parts["Softsign"], "handmade")
+""",
+    )
+
+
+@pytest.mark.slow
+def test_a_wrong_norm_fails_its_checks(installed):
+    run(
+        installed,
+        """
+import plugin_example, torch
+from conceptlab.verify.closeness import Mismatch
+from conceptlab.verify.own import CLASS_CHECKS, as_part
+
+class Biased(plugin_example.MyNorm):
+    def _remember(self, mean, variance, count):
+        super()._remember(mean, variance * (count - 1) / count, count)
+
+part, name = as_part(Biased, "BatchNorm2d")
+try:
+    CLASS_CHECKS[0](part, name)
+except Mismatch as error:
+    assert "buffers" in str(error), error
+else:
+    raise SystemExit("not noticed")
+""",
+    )
+
+
+def package(concept: Concept) -> types.ModuleType:
+    module = types.ModuleType("somebodys.package")
+    module.CONCEPT, module.__path__ = concept, []
+    return module
+
+
+def test_the_name_of_a_concept_that_exists_is_refused():
+    with pytest.raises(ValueError, match=r"somebodys\.package.*not taken, received relu"):
+        registry.add_concept("relu", package(Concept(title="x", home=F, functions={"softsign": Function()})))
+    assert "softsign" not in registry.parts
+
+
+def test_a_part_that_exists_is_refused():
+    class ReLU(Tiered, torch.nn.ReLU):
+        pass
+
+    concept = Concept(title="x", home=F, functions={"relu": Function()}, classes={ReLU: "relu"})
+    with pytest.raises(ValueError, match="not taken, received ReLU, relu"):
+        registry.add_concept("rectified", package(concept))
+    assert "rectified" not in registry.concepts
+
+
+def test_a_tier_that_exists_is_refused():
+    module = types.ModuleType("somebodys.tier")
+    module.relu = lambda input, inplace=False: input
+    before = registry.parts["relu"].tiers["handmade"]
+    with pytest.raises(ValueError, match=r"tier 'handmade'.*a second 'relu'"):
+        registry.add_tier("relu", "handmade", module)
+    assert registry.parts["relu"].tiers["handmade"] is before
+
+
+def test_a_tier_of_no_concept_is_refused():
+    with pytest.raises(ValueError, match="Did you mean 'relu'"):
+        registry.add_tier("relus", "fast", types.ModuleType("somebodys.tier"))
