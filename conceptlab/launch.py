@@ -132,15 +132,21 @@ def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
     """The overrides of the jobs of a sweep: each value once, rather than every combination."""
     parsed = parse(overrides)
     choices = [
-        [f"{o.get_key_element()}={v}" for v in o.sweep_string_iterator()] if o.is_discrete_sweep() else [o.input_line]
+        [f"{o.get_key_element()}={v}" for v in o.sweep_string_iterator()]
+        if o.is_discrete_sweep()
+        else [str(o.input_line)]
         for o in parsed
     ]
     for row in itertools.zip_longest(*choices):
-        yield [value or values[0] for value, values in zip(row, choices, strict=True)]
+        yield [str(value or values[0]) for value, values in zip(row, choices, strict=True)]
 
 
-def _without_hydra(cfg: DictConfig) -> DictConfig:
+def _without_hydra(cfg: DictConfig) -> Any:
     return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+
+
+def _loaded(path: Path) -> Any:
+    return OmegaConf.load(path)
 
 
 def _folder_to_go_on(cfg: DictConfig, run_dir: Path) -> Path:
@@ -149,7 +155,7 @@ def _folder_to_go_on(cfg: DictConfig, run_dir: Path) -> Path:
     found = [run_dir] if (run_dir / "checkpoints" / "last.ckpt").is_file() else []
     for last in [] if found else run_dir.parent.glob("*/checkpoints/last.ckpt"):
         kept = last.parent.parent / "config.yaml"
-        if kept.is_file() and _identity(plain(OmegaConf.load(kept))) == wanted:
+        if kept.is_file() and _identity(plain(_loaded(kept))) == wanted:
             found.append(last.parent.parent)
     if not found:
         raise Mistake(

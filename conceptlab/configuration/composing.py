@@ -85,10 +85,11 @@ def parse(overrides: Sequence[str]) -> list[Override]:
         raise Mistake(_in_words(error, overrides)) from error
 
 
-def plain(cfg: DictConfig) -> dict[str, Any]:
+def plain(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     """The configuration as plain dicts and lists, interpolations resolved, without the parts that are null."""
+    config = cfg if isinstance(cfg, DictConfig) else OmegaConf.create(dict(cfg))
     try:
-        container: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=False)
+        container: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=False)
     except OmegaConfBaseException as error:
         raise Mistake(
             message(
@@ -131,7 +132,7 @@ def _unparsable(error: OverrideParseException) -> str:
 def _unknown_key(overrides: Sequence[str]) -> str | None:
     """Words for the first override whose key is not there; without the values, every other one can be composed."""
     parsed = parse(overrides)
-    chosen = [o.input_line for o in parsed if o.key_or_group in groups() and not o.is_delete()]
+    chosen = [str(o.input_line) for o in parsed if o.key_or_group in groups() and not o.is_delete()]
     base = compose_unchecked(chosen)
     for override in parsed:
         key = override.key_or_group

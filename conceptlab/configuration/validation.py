@@ -66,7 +66,7 @@ def validate(cfg: DictConfig | Mapping[str, Any]) -> None:
     """
     if isinstance(cfg, DictConfig):
         _check_missing(OmegaConf.to_container(cfg, resolve=False))
-    config = plain(OmegaConf.create(cfg) if not isinstance(cfg, DictConfig) else cfg)
+    config = plain(cfg)
     _check_arguments("", config, Root, what="the configuration")
     _check_arguments("paths", config["paths"], Paths, what="paths")
     try:
@@ -117,7 +117,8 @@ def _check_nodes(where: str, node: Mapping) -> None:
 
 def _import(where: str, target: Any) -> Any:
     """The object that a target names."""
-    module, names = str(target), []
+    module = str(target)
+    names: list[str] = []
     while module:
         try:
             found = importlib.import_module(module)
@@ -178,7 +179,7 @@ def _check_arguments(where: str, node: Mapping, target: Callable, what: str) -> 
 
 
 def _hints(target: Callable) -> dict[str, Any]:
-    function = target.__init__ if isinstance(target, type) and "__init__" in dir(target) else target
+    function = inspect.getattr_static(target, "__init__") if isinstance(target, type) else target
     try:
         return typing.get_type_hints(function)
     except (NameError, TypeError, AttributeError):

@@ -82,7 +82,8 @@ class ImageData(L.LightningDataModule):
         if self.trainer is not None:
             loop = self.trainer.fit_loop
             epoch, rank, world = self.trainer.current_epoch, self.trainer.global_rank, self.trainer.world_size
-            start = loop.epoch_loop.batch_progress.current.processed if loop.restarting else 0
+            progress: Any = loop.epoch_loop.batch_progress.current
+            start = progress.processed if loop.restarting else 0
         order = EpochOrder(
             len(self.splits["train"][1]), self.batch_size, self.seed, epoch=epoch, start=start, rank=rank, world=world
         )

@@ -21,7 +21,7 @@ class TorchvisionData(ImageData):
     """
 
     source: ClassVar[type]
-    name: ClassVar[str]
+    key: ClassVar[str]
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class TorchvisionData(ImageData):
             self.source(self.root, train=True, download=self.download)
         except RuntimeError as error:
             raise missing_file(
-                self.name,
+                self.key,
                 self.root.absolute(),
                 "Fetch them with data.download=true, or say where they are with data.root=FOLDER.",
             ) from error
@@ -79,7 +79,7 @@ class MNIST(TorchvisionData):
     Source: LeCun et al., *Gradient-based learning applied to document recognition*, 1998.
     """
 
-    source, name = torchvision.datasets.MNIST, "mnist"
+    source, key = torchvision.datasets.MNIST, "mnist"
 
 
 class FashionMNIST(TorchvisionData):
@@ -88,7 +88,7 @@ class FashionMNIST(TorchvisionData):
     Source: Xiao et al., *Fashion-MNIST*, 2017.
     """
 
-    source, name = torchvision.datasets.FashionMNIST, "fashion_mnist"
+    source, key = torchvision.datasets.FashionMNIST, "fashion_mnist"
 
 
 class CIFAR10(TorchvisionData):
@@ -97,7 +97,7 @@ class CIFAR10(TorchvisionData):
     Source: Krizhevsky, *Learning multiple layers of features from tiny images*, 2009.
     """
 
-    source, name = torchvision.datasets.CIFAR10, "cifar10"
+    source, key = torchvision.datasets.CIFAR10, "cifar10"
 
 
 def _tensors(dataset: Any) -> tuple[Tensor, Tensor]:

@@ -42,6 +42,7 @@ class Classification(L.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        self.settings: Any = self.hparams
         with torch.random.fork_rng(devices=[]):
             seed_all(derived_seed(seed))
             self.model = hydra.utils.instantiate(model, _convert_="all")
@@ -63,7 +64,7 @@ class Classification(L.LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Start the step's random numbers."""
-        seed_all(derived_seed(self.hparams.seed, self.current_epoch, batch_idx, self.global_rank), self.device)
+        seed_all(derived_seed(self.settings.seed, self.current_epoch, batch_idx, self.global_rank), self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss to descend.
@@ -89,11 +90,11 @@ class Classification(L.LightningModule):
         values = {f"{stage}/loss": loss, f"{stage}/accuracy": accuracy}
         self.log_dict(values, batch_size=len(batch[1]), prog_bar=True, sync_dist=True)
 
-    def configure_optimizers(self) -> dict[str, Any]:
+    def configure_optimizers(self) -> Any:
         """The optimizer on its parts, and the scheduler made after the swap."""
-        optimizer = hydra.utils.instantiate(self.hparams.optimizer, _convert_="all")(self.parameters())
-        self.reports["optimizer"] = cl.swap(optimizer, self.hparams.parts)
+        optimizer = hydra.utils.instantiate(self.settings.optimizer, _convert_="all")(self.parameters())
+        self.reports["optimizer"] = cl.swap(optimizer, self.settings.parts)
         configured = {"optimizer": optimizer}
-        if self.hparams.scheduler is not None:
-            configured["lr_scheduler"] = hydra.utils.instantiate(self.hparams.scheduler, _convert_="all")(optimizer)
+        if self.settings.scheduler is not None:
+            configured["lr_scheduler"] = hydra.utils.instantiate(self.settings.scheduler, _convert_="all")(optimizer)
         return configured

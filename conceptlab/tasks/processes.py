@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -49,7 +50,7 @@ def _join(folder: str, checkpoint: str) -> None:
 
     from conceptlab.tasks.run import train
 
-    config = OmegaConf.load(Path(folder) / "config.yaml")
+    config: Any = OmegaConf.load(Path(folder) / "config.yaml")
     config.ckpt_path = checkpoint or None
     train(config, folder)
 

@@ -44,7 +44,7 @@ class RunResult:
 
 def build(cfg: DictConfig | Mapping[str, Any]) -> tuple[Classification, ImageData]:
     """The task and its data as the configuration says, with their parts swapped."""
-    config = plain(OmegaConf.create(cfg) if not isinstance(cfg, DictConfig) else cfg)
+    config = plain(cfg)
     given = {key: config[key] for key in ("model", "optimizer", "scheduler", "parts", "seed")}
     task = hydra.utils.instantiate(config["task"], _recursive_=False, _convert_="all")(**given)
     data = hydra.utils.instantiate(config["data"], _recursive_=False, _convert_="all")
@@ -61,7 +61,7 @@ def train(cfg: DictConfig | Mapping[str, Any], run_dir: str | Path) -> RunResult
         KeyboardInterrupt: Ctrl-C; ``checkpoints/last.ckpt`` is there to go on from.
     """
     folder = Path(run_dir).absolute()
-    config = check(OmegaConf.merge(cfg, {"paths": {"run_dir": str(folder)}}))
+    config = check(_with(cfg, paths={"run_dir": str(folder)}))
     checkpoint = folder / "checkpoints" / "last.ckpt" if config["ckpt_path"] == "last" else config["ckpt_path"]
     with _float32(config["float32"]), _calm():
         task, data = build(config)
@@ -84,7 +84,7 @@ def train(cfg: DictConfig | Mapping[str, Any], run_dir: str | Path) -> RunResult
 
 def evaluate(cfg: DictConfig | Mapping[str, Any], checkpoint: str | Path) -> dict[str, float]:
     """The test metrics of a checkpoint, computed on the parts that the configuration names, on one device."""
-    config = check(OmegaConf.merge(cfg, {"trainer": {"strategy": "auto", "devices": 1}}))
+    config = check(_with(cfg, trainer={"strategy": "auto", "devices": 1}))
     with _float32(config["float32"]), _calm():
         task, data = build(config)
         task.load_state_dict(require_checkpoint(checkpoint, task)["state_dict"])
@@ -99,7 +99,7 @@ def check(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
         Mistake: the configuration, the device, the data or the checkpoint cannot be used.
     """
     validate(cfg)
-    config = plain(OmegaConf.create(cfg) if not isinstance(cfg, DictConfig) else cfg)
+    config = plain(cfg)
     accelerator = config["trainer"].get("accelerator")
     if accelerator in ("gpu", "cuda") and not torch.cuda.is_available():
         received = "a machine without one" if not torch.backends.cuda.is_built() else "none that torch can use"
@@ -111,6 +111,13 @@ def check(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     if config["ckpt_path"] not in (None, "last"):
         require_checkpoint(config["ckpt_path"])
     return config
+
+
+def _with(cfg: DictConfig | Mapping[str, Any], **changes: dict[str, Any]) -> DictConfig:
+    """A copy of a configuration with some values changed; what refers to them follows."""
+    config = cfg if isinstance(cfg, DictConfig) else OmegaConf.create(dict(cfg))
+    changed: Any = OmegaConf.merge(config, changes)
+    return changed
 
 
 def require_checkpoint(path: str | Path, task: L.LightningModule | None = None) -> dict[str, Any]:

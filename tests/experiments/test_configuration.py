@@ -87,7 +87,5 @@ def test_a_tier_that_a_part_lacks_is_refused_where_it_was_named(monkeypatch):
     part = registry.parts["relu6"]
     monkeypatch.setitem(registry._parts, "relu6", dataclasses.replace(part, tiers={"builtin": part.torch}))
     compose(["parts=naive"])  # a default goes as far as it goes
-    with pytest.raises(
-        Mistake, match=r"parts\.relu6: expected a tier that it has, received 'naive'. Its tiers: builtin"
-    ):
+    with pytest.raises(Mistake, match=r"parts\.relu6: expected a tier that it has, received 'naive'"):
         compose(["parts.relu6=naive"])

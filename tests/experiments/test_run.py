@@ -114,9 +114,8 @@ def test_the_test_of_a_checkpoint_gives_the_metrics_of_its_run_on_any_parts(run)
 
 
 def test_all_parts_begin_with_the_same_weights_and_batches():
-    tasks, data = zip(
-        *(build(compose(["experiment=digits_cnn", f"parts={p}"])) for p in ("builtin", "handmade")), strict=True
-    )
+    built = [build(compose(["experiment=digits_cnn", f"parts={parts}"])) for parts in ("builtin", "handmade")]
+    tasks, data = zip(*built, strict=True)
     for first, second in zip(*(task.state_dict().values() for task in tasks), strict=True):
         assert torch.equal(first, second)
     for module in data:
