@@ -67,7 +67,9 @@ class _Average(Rule):
     def forward(x: Tensor, divisor: Tensor, *numbers: int) -> Tensor:
         windows = unpack(numbers)
         total = padded(x if x.dtype == divisor.dtype else x.to(divisor.dtype), windows, 0)
-        for axis, window in enumerate(windows, start=-len(windows)):
+        whole, parts = _whole_and_parts(windows)
+        total = total.sum(whole, keepdim=True) if whole else total
+        for axis, window in parts:
             total = _sums(total, axis, window)
         rounding = None if x.is_floating_point() else "trunc"
         return torch.div(total, divisor, rounding_mode=rounding).to(x.dtype)
@@ -93,7 +95,8 @@ class _Spread(Rule):
     def forward(g: Tensor, divisor: Tensor, *numbers: int) -> Tensor:
         windows = unpack(numbers)
         spread = g / divisor
-        for axis, window in enumerate(windows, start=-len(windows)):
+        whole, parts = _whole_and_parts(windows)
+        for axis, window in parts:
             if window.tiles:
                 spread = spread.repeat_interleave(window.kernel, axis)
                 continue
@@ -103,6 +106,9 @@ class _Spread(Rule):
             for t in range(window.kernel):
                 window.add_tap(places, axis, t, spread)
             spread = places.narrow(axis, window.left, window.size)
+        if whole:
+            shape = (*g.shape[: -len(windows)], *(window.size for window in windows))
+            spread = spread.expand(shape).clone(memory_format=torch.contiguous_format)
         return spread.to(g.dtype)
 
     @staticmethod
@@ -117,6 +123,13 @@ class _Spread(Rule):
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
         return _Spread.call(tangent, *ctx.saved_tensors, *ctx.numbers)
+
+
+def _whole_and_parts(windows: Sequence[Window]) -> tuple[list[int], list[tuple[int, Window]]]:
+    """The axes that one window covers wholly, which are summed at once, and the others with their windows."""
+    axes = list(enumerate(windows, start=-len(windows)))
+    whole = [axis for axis, window in axes if window.tiles and window.out == 1]
+    return whole, [(axis, window) for axis, window in axes if axis not in whole]
 
 
 def _sums(x: Tensor, axis: int, window: Window) -> Tensor:

@@ -1,0 +1,108 @@
+"""What batch normalization promises beyond one call: mixed precision, running statistics in transforms, its errors."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from conceptlab.core import registry
+
+TIERS = ("naive", "handmade")
+
+
+def function(tier):
+    return registry.parts["batch_norm"].tiers[tier]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("training", [True, False])
+def test_half_precision_beside_float32_weights(dtype, training):
+    torch.manual_seed(0)
+    x, g = torch.randn(8, 3, 5), torch.randn(8, 3, 5).to(dtype)
+    results = []
+    for batch_norm in (F.batch_norm, function("handmade")):
+        leaves = x.to(dtype).requires_grad_(), torch.rand(3).requires_grad_(), torch.rand(3).requires_grad_()
+        with torch.no_grad():
+            leaves[1].copy_(torch.tensor([0.5, 1.0, 2.0])), leaves[2].copy_(torch.tensor([0.1, 0.2, 0.3]))
+        running = torch.zeros(3), torch.ones(3)
+        y = batch_norm(leaves[0], *running, *leaves[1:], training)
+        results.append([y.detach(), *torch.autograd.grad(y, leaves, g), *running])
+    for ours, theirs in zip(*results, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("transform", [torch.func.grad, torch.func.hessian])
+def test_running_statistics_move_inside_of_a_transform(transform):
+    x = torch.randn(4, 3, dtype=torch.float64)
+    moved = []
+    for batch_norm in (F.batch_norm, function("handmade")):
+        running = torch.zeros(3, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
+        transform(lambda x, f=batch_norm, r=running: f(x, *r, training=True).pow(3).sum())(x)
+        moved.append(running)
+    torch.testing.assert_close(*moved)
+
+
+def test_running_statistics_move_once_in_a_compiled_step():
+    x, running = torch.randn(4, 3), (torch.zeros(3), torch.ones(3))
+    torch.compile(function("handmade"), fullgraph=True, backend="aot_eager")(x, *running, training=True)
+    torch.testing.assert_close(running[0], 0.1 * x.mean(0))
+    torch.testing.assert_close(running[1], 0.9 + 0.1 * x.var(0))
+
+
+def test_blocks_change_nothing():
+    x = torch.randn(40, 3, 40, 40, dtype=torch.float64, requires_grad=True)
+    g = torch.randn_like(x)
+    results = []
+    for batch_norm in (F.batch_norm, function("handmade")):
+        y = batch_norm(x, None, None, training=True)
+        results.append([y.detach(), *torch.autograd.grad(y, x, g)])
+    torch.testing.assert_close(*results, rtol=1e-9, atol=1e-12)
+
+
+def test_other_layouts_come_out_contiguous_as_torch_s():
+    for x in (torch.randn(2, 5, 3).transpose(1, 2), torch.randn(2, 4, 5, 3).permute(0, 3, 2, 1)):
+        for training in (True, False):
+            arguments = x, torch.zeros(3), torch.ones(3), None, None, training
+            assert function("handmade")(*arguments).stride() == F.batch_norm(*arguments).stride()
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (
+            {"input": torch.ones(1, 3), "training": True},
+            ValueError,
+            "Expected more than 1 value per channel when training",
+        ),
+        ({"eps": 0.0, "training": True}, ValueError, "eps must be positive during training"),
+        ({"eps": -1.0}, ValueError, "eps must be non-negative"),
+        ({"running_mean": None, "running_var": None}, RuntimeError, "must be defined in evaluation mode"),
+        ({"running_var": None, "training": True}, ValueError, "either both be None or neither be None"),
+        ({"running_mean": torch.zeros(4)}, RuntimeError, "running_mean should contain 3 elements not 4"),
+        ({"weight": torch.ones(2)}, RuntimeError, "weight should contain 3 elements not 2"),
+        ({"weight": torch.ones(3).double()}, RuntimeError, "mixed dtype"),
+        ({"input": torch.ones(4, 3, dtype=torch.long)}, NotImplementedError, "not implemented for"),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+def test_what_torch_refuses_is_refused_in_its_words(change, error, words):
+    arguments = {"input": torch.ones(4, 3), "running_mean": torch.zeros(3), "running_var": torch.ones(3)} | change
+    with pytest.raises(error):
+        F.batch_norm(**arguments)
+    with pytest.raises(error, match=words):
+        function("handmade")(**arguments)
+
+
+def test_the_spelling_torch_batch_norm():
+    part, adapter = registry.spellings[torch.batch_norm]
+    x, w, b, running = torch.randn(4, 3), torch.rand(3), torch.rand(3), (torch.zeros(3), torch.ones(3))
+    arguments = x, w, b, *running, False, 0.1, 1e-5, True
+    torch.testing.assert_close(adapter(part.tiers["handmade"], *arguments), torch.batch_norm(*arguments))
+
+
+def test_a_cumulative_average_over_the_batches():
+    layer = registry.parts["BatchNorm1d"].tiers["handmade"](3, momentum=None, affine=False)
+    batches = [torch.randn(5, 3) for _ in range(4)]
+    for batch in batches:
+        layer(batch)
+    torch.testing.assert_close(layer.running_mean, torch.stack([batch.mean(0) for batch in batches]).mean(0))
+    torch.testing.assert_close(layer.running_var, torch.stack([batch.var(0) for batch in batches]).mean(0))
