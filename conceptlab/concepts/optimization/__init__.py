@@ -8,10 +8,10 @@ the step size $\gamma$ (``lr``):
 $$ g \leftarrow g_t + \lambda \theta, \qquad b \leftarrow \mu b + (1 - \tau)\, g \quad (b = g \text{ at first}), \qquad
    \theta \leftarrow \theta - \gamma\, b $$
 
-The momentum buffer $b$ is a memory of earlier gradients: along a valley they add up to $1 / (1 - \mu)$ times one of
-them, across it they cancel. With ``nesterov`` the step is $g + \mu b$: the next buffer, if the gradient stays.
+The momentum buffer $b$ remembers earlier gradients: along a valley they add up to $1 / (1 - \mu)$ times one of them,
+across it they cancel. With ``nesterov`` the step is $g + \mu b$: the next buffer, if the gradient stays.
 
-**Adam.** $\beta_1, \beta_2$ are ``betas``, $\epsilon$ is ``eps``; $m$ and $v$ (``exp_avg``, ``exp_avg_sq``) start at zero.
+**Adam.** $\beta_1, \beta_2$ are ``betas``, $\epsilon$ is ``eps``; $m$ and $v$ (``exp_avg``, ``exp_avg_sq``) start at 0.
 
 $$ m \leftarrow \beta_1 m + (1 - \beta_1)\, g, \qquad v \leftarrow \beta_2 v + (1 - \beta_2)\, g^2, \qquad
    \theta \leftarrow \theta - \gamma\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon} $$

@@ -58,18 +58,12 @@ def resize(
         )
     exact = inpt.dtype in (torch.float32, torch.float64)
     image = inpt if exact else inpt.float()
-    # torch resizes bytes into bytes, columns first, and so loses what lies between two levels or outside of them
-    between = _to_bytes if inpt.dtype == torch.uint8 and inpt.is_cpu else None
-    if width != W:
-        image = _resize_axis(image, -1, width, mode, bool(antialias))
-        image = between(image) if between and height != H else image
-    if height != H:
-        image = _resize_axis(image, -2, height, mode, bool(antialias))
-    if inpt.dtype == torch.uint8:
-        image = _to_bytes(image)
-    elif not inpt.is_floating_point():
-        image = image.round()
-    return image.to(inpt.dtype)
+    # bytes are resized into bytes, columns first, and so lose what lies between two levels or outside of them
+    to_bytes = inpt.dtype == torch.uint8
+    for axis, m in ((-1, width), (-2, height)):
+        if m != image.shape[axis]:
+            image = _resize_axis(image, axis, m, mode, bool(antialias), to_bytes)
+    return (image if inpt.is_floating_point() else image.round()).to(inpt.dtype)
 
 
 def resized_crop(
@@ -133,14 +127,26 @@ def _nearest(mode: str, n: int, m: int, device: torch.device) -> Tensor:
     return (places * scale).floor().long().clamp_(max=n - 1).to(device)
 
 
-def _resize_axis(image: Tensor, axis: int, m: int, mode: str, antialias: bool) -> Tensor:
+def _resize_axis(image: Tensor, axis: int, m: int, mode: str, antialias: bool, to_bytes: bool) -> Tensor:
     n = image.shape[axis]
+    bands = [_weights(n, m, begin, min(begin + BLOCK, m), mode, antialias) for begin in range(0, m, BLOCK)]
+    unit = _unit(max(weights.amax().tolist() for _, weights in bands)) if to_bytes else None
     blocks = []
-    for begin in range(0, m, BLOCK):
-        first, weights = _weights(n, m, begin, min(begin + BLOCK, m), mode, antialias)
-        part, weights = image.narrow(axis, first, weights.shape[1]), weights.to(image)
+    for first, weights in bands:
+        weights = (weights if unit is None else weights.div(unit).round().mul(unit)).to(image)
+        part = image.narrow(axis, first, weights.shape[1])
         blocks.append(part @ weights.t() if axis == -1 else weights @ part)
-    return torch.cat(blocks, axis) if len(blocks) > 1 else blocks[0]
+    resized = torch.cat(blocks, axis) if len(blocks) > 1 else blocks[0]
+    # a half goes up, as in torch's integer arithmetic
+    return (resized + 0.5).floor().clamp(0, 255) if to_bytes else resized
+
+
+def _unit(largest: float) -> float:
+    """For bytes torch has 16-bit weights: the unit in which the largest one still fits."""
+    bits = 0
+    while bits < 22 and int(0.5 + largest * 2 ** (bits + 1)) < 2**15:
+        bits += 1
+    return 2.0**-bits
 
 
 def _weights(n: int, m: int, begin: int, end: int, mode: str, antialias: bool) -> tuple[int, Tensor]:
@@ -174,7 +180,3 @@ def _cubic(d: Tensor, a: float) -> Tensor:
     near = ((a + 2) * d - (a + 3)) * d * d + 1
     far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
     return torch.where(d <= 1, near, far.masked_fill(d >= 2, 0))
-
-
-def _to_bytes(image: Tensor) -> Tensor:
-    return (image + 0.5).floor().clamp(0, 255)  # a half goes up, as in torch's integer arithmetic
