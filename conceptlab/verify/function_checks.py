@@ -1,5 +1,6 @@
 """The checks of a function part: each compares a tier with torch's own, on all samples."""
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -123,7 +124,10 @@ def layouts(part: Part, function: Callable) -> int:
             # torch keeps no promise about the strides that follow from a scattered input
             check_same(ours.output, theirs.output, f"value, {layout.__name__}", strides=layout is channels_last)
             for upstream_layout in (None, scattered, _expanded):
-                grads = [gradients(o, create_graph=True, layout=upstream_layout) for o in (ours, theirs)]
+                expected = or_none(lambda o=theirs, at=upstream_layout: gradients(o, create_graph=True, layout=at))
+                if expected is None:
+                    continue  # nll_loss of channels-last scores, for one
+                grads = gradients(ours, create_graph=True, layout=upstream_layout), expected
                 check_same(
                     *([g.detach() for g in gs if g is not None] for gs in grads),
                     f"gradient, {layout.__name__}",
@@ -273,7 +277,9 @@ def error_inputs(part: Part, function: Callable) -> int:
     for sample, error_type in torch_samples.function_error_samples(part):
         count += 1
         try:
-            function(*sample.args, **sample.kwargs)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch warns of some calls before it refuses them
+                function(*sample.args, **sample.kwargs)
         except error_type:
             continue
         except Exception as error:
