@@ -45,7 +45,7 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, received {beta}.")
     size = _difference(input, target).abs()
-    losses = torch.where(size < beta, size**2 / (2 * beta), size - beta / 2) if beta else size
+    losses = _huber(size, beta) / beta if beta else size
     return _reduced(losses, _chosen(reduction, size_average, reduce))
 
 
@@ -55,8 +55,13 @@ def huber_loss(
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, received {delta}.")
     size = _difference(input, target).abs()
-    losses = torch.where(size < delta, size**2 / 2, delta * (size - delta / 2))
-    return _reduced(_weighted(losses, input, weight), _chosen(reduction)).to(input.dtype)
+    return _reduced(_weighted(_huber(size, delta), input, weight), _chosen(reduction)).to(input.dtype)
+
+
+def _huber(size: Tensor, delta: float) -> Tensor:
+    # a parabola as far as delta, and from there on a straight line
+    small = size.clamp(max=delta)
+    return small**2 / 2 + delta * (size - small)
 
 
 def binary_cross_entropy(
@@ -137,7 +142,7 @@ def _of_classes(
     losses, counts = [], []
     for row, t in zip(rows.reshape(-1, rows.shape[-1]), target.reshape(-1).tolist(), strict=True):
         if t == ignore_index:
-            losses.append(row.new_zeros(()))
+            losses.append(row.masked_fill(torch.ones_like(row, dtype=torch.bool), 0).sum())
             counts.append(row.new_zeros(()))
             continue
         if not 0 <= t < len(row):

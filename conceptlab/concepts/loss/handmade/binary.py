@@ -25,6 +25,8 @@ from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
 from conceptlab.core import Rule, declare, message, save
 
 ops = declare("nn", "handmade")
+# 10⁻¹², as torch has it: in float32
+_LEAST = 9.999999960041972e-13
 
 
 def binary_cross_entropy(
@@ -85,11 +87,11 @@ class _BinaryCrossEntropy(Rule):
 
 
 def _slope(x: Tensor, t: Tensor) -> Tensor:
-    return (x - t) / ((1 - x) * x).clamp(min=1e-12)
+    return (x - t) / ((1 - x) * x).clamp(min=_LEAST)
 
 
 def _slope_by_target(x: Tensor) -> Tensor:
-    return torch.log1p(-x) - torch.log(x)
+    return torch.log1p(-x).clamp(min=-100) - torch.log(x).clamp(min=-100)
 
 
 def _require_same_size(where: str, input: Tensor, target: Tensor) -> None:
@@ -123,7 +125,8 @@ def _require_probabilities(input: Tensor, target: Tensor) -> None:
                 remedy="Convert the target, with target.to(input.dtype).",
             )
         )
-    if input.numel() and maybe_current_level() is None:  # vmap has no rule for the assertion
+    # vmap has no rule for the assertion
+    if input.numel() and (torch.compiler.is_compiling() or maybe_current_level() is None):
         # the values are looked at where they are, on the device: nothing waits for the answer
         inside = (input.detach().amin() >= 0) & (input.detach().amax() <= 1)
         torch._assert_async(inside, "binary_cross_entropy: all elements of input should be between 0 and 1")

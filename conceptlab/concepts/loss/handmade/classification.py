@@ -129,10 +129,14 @@ def _read(
     """Which samples are ignored; the class of each sample, 0 for these; and its weight."""
     ignored = target == ignore_index
     known = torch.arange(input.shape[_axis(input)], device=input.device)
-    # Looked up, a class out of bounds raises torch's IndexError. A negative one would count from the end.
-    out_of_bounds = target.masked_fill(target < 0, known.numel()) if target.is_signed() else target
-    classes = known[out_of_bounds.long().masked_fill(ignored, 0)]
-    return ignored, classes, None if weight is None else weight[classes]
+    # looked up in the list of classes, one that is out of bounds raises torch's IndexError
+    classes = _look_up(known, target.long().masked_fill(ignored, 0))
+    return ignored, classes, None if weight is None else _look_up(weight, classes)
+
+
+def _look_up(values: Tensor, classes: Tensor) -> Tensor:
+    """``values[classes]``, but without a host synchronization where ``classes`` has no axis."""
+    return values.index_select(0, classes.reshape(-1)).reshape(classes.shape)
 
 
 def _of_samples(

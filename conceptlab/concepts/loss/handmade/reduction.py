@@ -36,6 +36,8 @@ def reduced(losses: Tensor, reduction: str, count: Tensor | int | None = None) -
     """The losses, their sum, or their sum by ``count``: the number of elements, unless it is given."""
     if reduction == "none":
         return losses
+    if reduction == "mean" and count is None and losses.numel() == 0:
+        return losses.mean()  # NaN, with a derivative that is empty
     # sum and division, not mean: the gradient of a sum is a view, that of a mean would be written out
     return losses.sum() / (losses.numel() if count is None else count) if reduction == "mean" else losses.sum()
 
