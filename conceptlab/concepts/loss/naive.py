@@ -44,8 +44,8 @@ def smooth_l1_loss(
 ) -> Tensor:
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, received {beta}.")
-    size = _difference(input, target).abs()
-    losses = _huber(size, beta) / beta if beta else size
+    d = _difference(input, target)
+    losses = _huber(d, beta) / beta if beta else d.abs()
     return _reduced(losses, _chosen(reduction, size_average, reduce))
 
 
@@ -54,14 +54,14 @@ def huber_loss(
 ) -> Tensor:
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, received {delta}.")
-    size = _difference(input, target).abs()
-    return _reduced(_weighted(_huber(size, delta), input, weight), _chosen(reduction)).to(input.dtype)
+    d = _difference(input, target)
+    return _reduced(_weighted(_huber(d, delta), input, weight), _chosen(reduction)).to(input.dtype)
 
 
-def _huber(size: Tensor, delta: float) -> Tensor:
-    # a parabola as far as delta, and from there on a straight line
-    small = size.clamp(max=delta)
-    return small**2 / 2 + delta * (size - small)
+def _huber(d: Tensor, delta: float) -> Tensor:
+    # a parabola, d² / 2, as far as delta, where r = d; from there on a straight line, delta (|d| - delta / 2)
+    r = d.clamp(-delta, delta)
+    return r * (d - r / 2)
 
 
 def binary_cross_entropy(

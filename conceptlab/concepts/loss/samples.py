@@ -22,10 +22,10 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         return torch.rand(shape, dtype=dtype, requires_grad=True)
 
     if part in _OF_NUMBERS:
-        extremes = torch.tensor([0.0, 1.0, -1.0, 0.5, 1e30, -1e30, math.inf, math.nan], dtype=dtype, requires_grad=True)
+        extremes = torch.tensor([0.0, 1.0, -1.0, 0.5, 1e30, -1e30, math.nan], dtype=dtype, requires_grad=True)
         for reduction in _REDUCTIONS:
             yield Sample(
-                f"extremes-{reduction}", (extremes, torch.zeros(8, dtype=dtype)), {"reduction": reduction}, smooth=False
+                f"extremes-{reduction}", (extremes, torch.zeros(7, dtype=dtype)), {"reduction": reduction}, smooth=False
             )
             yield Sample(f"empty-{reduction}", (x(0, 3), x(0, 3)), {"reduction": reduction})
             if part != "smooth_l1_loss":
