@@ -129,12 +129,10 @@ def layouts(part: Part, function: Callable) -> int:
                 gradient = partial(gradients, create_graph=True, layout=upstream_layout)
                 expected = or_none(lambda gradient=gradient, theirs=theirs: gradient(theirs))
                 if expected is not None:
-                    check_same(
-                        *([g.detach() for g in grads if g is not None] for grads in (gradient(ours), expected)),
-                        where=f"gradient, {layout.__name__}",
-                        noise=NOISE,
-                        strides=False,
+                    received, expected = (
+                        [g.detach() for g in grads if g is not None] for grads in (gradient(ours), expected)
                     )
+                    check_same(received, expected, f"gradient, {layout.__name__}", noise=NOISE, strides=False)
 
     return each(samples(part), compare)
 
@@ -319,12 +317,13 @@ def devices(part: Part, function: Callable) -> int:
             return
         ours = run(function, args, kwargs)
         for a, b in ((ours.output, theirs.output), (_meta_gradients(ours), _meta_gradients(theirs))):
-            check_same(
-                *(tree_map(lambda t: (t.shape, t.dtype) if isinstance(t, Tensor) else t, x) for x in (a, b)),
-                "meta device",
-            )
+            check_same(tree_map(_shape, a), tree_map(_shape, b), "meta device")
 
     return each(samples(part), compare)
+
+
+def _shape(value: Any) -> Any:
+    return (value.shape, value.dtype) if isinstance(value, Tensor) else value
 
 
 def _meta(value: Any) -> Any:
