@@ -96,7 +96,9 @@ def _compare(part: Part, tier: str, sample: Sample, training: bool, layout: Any)
         ours, theirs = results
         check_same(ours.output, theirs.output, f"value, call {call}")
         check_same(ours.arguments, theirs.arguments, "arguments afterwards", strides=False)
-        check_same(gradients(ours), gradients(theirs), f"gradient, call {call}", strides=False)
+        expected = or_none(lambda theirs=theirs: gradients(theirs))
+        if expected is not None:  # torch refuses it for nll_loss of channels-last scores
+            check_same(gradients(ours), expected, f"gradient, call {call}", strides=False)
         buffers = [dict(module.named_buffers()) for module in modules]
         check_same(*buffers, f"buffers after call {call}")
         if any(buffer.requires_grad for buffer in buffers[0].values()):
