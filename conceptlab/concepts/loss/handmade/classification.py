@@ -165,7 +165,8 @@ def _axis(input: Tensor) -> int:
 
 def _require_classes(where: str, input: Tensor, target: Tensor, weight: Tensor | None) -> None:
     if input.dim() == 0:
-        raise RuntimeError(_wrong(where, "an input with an axis of classes", "a 0-dimensional tensor"))
+        error = IndexError if where == "cross_entropy" else ValueError
+        raise error(_wrong(where, "an input with an axis of classes", "a 0-dimensional tensor"))
     if target.dtype not in (torch.int64, torch.uint8):
         raise RuntimeError(_wrong(where, "expected target dtype to be Long or Byte", f"got {target.dtype}"))
     if input.dim() > 1 and target.dim() > 0 and input.shape[0] != target.shape[0]:
