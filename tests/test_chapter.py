@@ -16,5 +16,5 @@ def test_chapter():
     report: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.FAIL_FAST)
     runner.run(chapter, out=report.append)
-    assert runner.tries > 30, "the chapter's blocks were not found"
     assert not runner.failures, "".join(report)
+    assert runner.tries > 30, "the chapter's blocks were not found"
