@@ -144,10 +144,12 @@ class _Operations(TorchDispatchMode):
 def plain_name(name: str) -> str:
     """An operation's name, without ``aten::`` and without the underscore of its in-place twin.
 
+    Where torch finds out a shape by a reference in Python, ``prims::add`` stands for ``aten::add``.
+
     >>> plain_name("aten::add_"), plain_name("torchvision::nms")
     ('add', 'torchvision::nms')
     """
-    return name.removeprefix("aten::").removesuffix("_")
+    return name.removeprefix("aten::").removeprefix("prims::").removesuffix("_")
 
 
 def run_and_record(

@@ -208,14 +208,15 @@ def _interruptible() -> Iterator[None]:
 @contextmanager
 def _float32(precision: str) -> Iterator[None]:
     """How CUDA multiplies float32: one rule for matrix products and convolutions."""
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    cudnn = torch.backends.cudnn
+    now = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
-    torch.backends.cudnn.allow_tf32 = precision != "highest"
     try:
-        yield
+        with cudnn.flags(**now, allow_tf32=precision != "highest"):
+            yield
     finally:
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
+        torch.set_float32_matmul_precision(before)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from conceptlab.core import Part, Tiered, registry
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import SEED, Outcome, channels_last, gradients, run
-from conceptlab.verify.closeness import Mismatch, check_same
+from conceptlab.verify.closeness import NOISE, Mismatch, check_same
 from conceptlab.verify.function_checks import each, or_none
 
 Check = Callable[[Part, str], int]
@@ -101,7 +101,7 @@ def _compare(part: Part, tier: str, sample: Sample, training: bool, layout: Any)
         check_same(ours.arguments, theirs.arguments, "arguments afterwards", strides=False)
         expected = or_none(lambda theirs=theirs: gradients(theirs))
         if expected is not None:
-            check_same(gradients(ours), expected, f"gradient, call {call}", strides=False)
+            check_same(gradients(ours), expected, f"gradient, call {call}", noise=NOISE, strides=False)
         buffers = [dict(module.named_buffers()) for module in modules]
         check_same(*buffers, f"buffers after call {call}")
         if any(buffer.requires_grad for buffer in buffers[0].values()):

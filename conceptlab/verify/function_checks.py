@@ -343,7 +343,7 @@ def or_none(call: Callable) -> Any:
     """torch's own result, or None where torch itself refuses the call."""
     try:
         return call()
-    except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError):
+    except (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError, ZeroDivisionError):
         return None
 
 

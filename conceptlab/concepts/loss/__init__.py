@@ -1,56 +1,49 @@
-r"""Loss: one number that says how far a prediction is from its target, and whose gradient says where to go.
+r"""Losses: one number that says how far a prediction is from its target.
 
-Numbers (regression), with the difference $d$ = ``input`` − ``target``:
+With the difference $d = x - t$ of ``input`` and ``target``, element by element:
 
 | function | loss of an element |
 |---|---|
 | ``mse_loss`` | $d^2$ |
-| ``l1_loss`` | $\lvert d \rvert$ |
-| ``huber_loss`` | $\tfrac12 d^2$ for $\lvert d \rvert \le \delta$, else $\delta (\lvert d \rvert - \tfrac12 \delta)$ |
-| ``smooth_l1_loss`` | the same with $\delta =$ ``beta``, divided by ``beta``; ``l1_loss`` for ``beta`` 0 |
+| ``l1_loss`` | $\|d\|$ |
+| ``huber_loss`` | $d^2 / 2$ where $\|d\| <$ ``delta``, else ``delta`` $(\|d\| -$ ``delta`` $/ 2)$ |
+| ``smooth_l1_loss`` | ``huber_loss`` with ``delta`` = ``beta``, divided by ``beta`` |
+| ``binary_cross_entropy`` | $-w (t \log x + (1 - t) \log(1 - x))$ for a probability $x$; logarithms from −100 on |
+| ``binary_cross_entropy_with_logits`` | $-w (p\, t \log \sigma(x) + (1 - t) \log \sigma(-x))$; $p$ is ``pos_weight`` |
 
-Yes or no, with the probability $t =$ ``target`` of a yes:
+and, for a sample $n$ with scores $x_{nc}$ of classes $c$ and the class $t_n$:
 
-| function | loss of an element |
+| function | loss of a sample |
 |---|---|
-| ``binary_cross_entropy`` | $-t \log x - (1 - t) \log(1 - x)$, $x$ a probability; no logarithm below −100 |
-| ``binary_cross_entropy_with_logits`` | the same of $\sigma(x)$; ``pos_weight`` multiplies the first term |
+| ``nll_loss`` | $-w_{t_n} x_{n t_n}$, where $x$ are logarithms of probabilities |
+| ``cross_entropy`` | ``nll_loss`` of $\log \operatorname{softmax}_c x_{nc}$ |
 
-One of C classes, along axis 1 of ``input`` (axis 0 if it has only one):
+Classes are axis 1, (N, C, …), or axis 0 of a vector; ``target`` has the other axes. Samples whose target is
+``ignore_index`` do not count. ``label_smoothing`` $= \varepsilon$ gives each class $\varepsilon / C$ of the target's
+share. ``cross_entropy`` also takes shares $t_{nc}$, of the input's shape: $-\sum_c w_c t_{nc} \log p_{nc}$.
 
-| function | loss of a row |
-|---|---|
-| ``nll_loss`` | $-w_t\, x_t$ for log-probabilities $x$ and the class $t$; 0 if $t$ is ``ignore_index`` |
-| ``cross_entropy`` | the same of $y = \operatorname{log\_softmax}(x)$; for probabilities $t_c$: $-\sum_c w_c t_c y_c$ |
+``reduction``: ``"none"``, ``"sum"``, or ``"mean"``, which divides by the number of elements, of ``nll_loss`` and
+``cross_entropy`` by the sum of the samples' weights $w_{t_n}$. Training and evaluation are the same. Half precision is
+computed in float32; autocast computes all losses in float32.
 
-``label_smoothing`` $\varepsilon$ moves the share $\varepsilon$ of the target's weight evenly to all classes. ``weight``
-$w$ is one factor for each element, or for each class. ``reduction`` is ``"none"``, ``"sum"`` or ``"mean"``: over the
-elements, and over the rows weighted by $w_t$ where classes are given by their number.
-
-Shapes: ``input`` and ``target`` alike; for classes (C), (B, C) or (B, C, \*) and, for numbers of classes, the same
-without C. Training and evaluation are the same. Half precision is computed in float32; under autocast all of them are
-float32. A mean over nothing is NaN.
-
-Sources: Goodfellow, Bengio, Courville, *Deep Learning*, 2016, section 6.2.2; Huber, *Robust estimation of a location
-parameter*, 1964; Girshick, *Fast R-CNN*, 2015 (smooth L1); Szegedy et al., *Rethinking the Inception architecture*,
-2016 (label smoothing).
+Source: Bishop, *Pattern Recognition and Machine Learning*, 2006, chapters 3 and 4; Huber, *Robust estimation of a
+location parameter*, 1964; Szegedy et al., *Rethinking the Inception architecture*, 2016 (label smoothing).
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from conceptlab.core import Concept, Function, Tiered
+from conceptlab.core import Concept, Function, Tiered, message
 
 
 class MSELoss(Tiered, torch.nn.MSELoss):
-    """The squared difference.
+    """Mean squared error.
 
-    >>> MSELoss()(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))
-    tensor(5.)
+    >>> MSELoss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(2.)
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -58,10 +51,10 @@ class MSELoss(Tiered, torch.nn.MSELoss):
 
 
 class L1Loss(Tiered, torch.nn.L1Loss):
-    """The absolute difference.
+    """Mean absolute error.
 
-    >>> L1Loss()(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))
-    tensor(2.)
+    >>> L1Loss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(1.)
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -69,10 +62,10 @@ class L1Loss(Tiered, torch.nn.L1Loss):
 
 
 class SmoothL1Loss(Tiered, torch.nn.SmoothL1Loss):
-    """The absolute difference, rounded off around 0.
+    """The absolute error, rounded off where it is below ``beta``.
 
-    >>> SmoothL1Loss(reduction="none")(torch.tensor([0.5, 3.0]), torch.tensor([0.0, 0.0]))
-    tensor([0.1250, 2.5000])
+    >>> SmoothL1Loss()(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(0.7500)
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -80,32 +73,61 @@ class SmoothL1Loss(Tiered, torch.nn.SmoothL1Loss):
 
 
 class HuberLoss(Tiered, torch.nn.HuberLoss):
-    """The squared difference, which goes on as a straight line beyond ``delta``.
+    """Half the squared error, that goes on as a straight line from ``delta``.
 
-    >>> HuberLoss(reduction="none", delta=2.0)(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 0.0]))
-    tensor([0.5000, 4.0000])
+    >>> HuberLoss(delta=0.5)(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0]))
+    tensor(0.4375)
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return self.ops.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
+class CrossEntropyLoss(Tiered, torch.nn.CrossEntropyLoss):
+    """The surprise at the right class, $-\\log p$, from the scores.
+
+    >>> CrossEntropyLoss()(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    tensor(0.6931)
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return self.ops.cross_entropy(
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )
+
+
+class NLLLoss(Tiered, torch.nn.NLLLoss):
+    """The surprise at the right class, from logarithms of probabilities.
+
+    >>> NLLLoss()(torch.tensor([[-3.0, -0.5]]), torch.tensor([1]))
+    tensor(0.5000)
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return self.ops.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
+
+
 class BCELoss(Tiered, torch.nn.BCELoss):
-    """Cross-entropy of a yes or no, from a probability.
+    """The surprise at a yes or no, from the probability of yes.
 
     >>> BCELoss()(torch.tensor([0.5]), torch.tensor([1.0]))
     tensor(0.6931)
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return self.ops.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
+        return self.ops.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
 class BCEWithLogitsLoss(Tiered, torch.nn.BCEWithLogitsLoss):
-    """Cross-entropy of a yes or no, from a number whose sigmoid is the probability.
+    """The surprise at a yes or no, from the score of yes.
 
-    >>> BCEWithLogitsLoss()(torch.tensor([-1000.0]), torch.tensor([1.0]))
-    tensor(1000.)
+    >>> BCEWithLogitsLoss()(torch.tensor([0.0]), torch.tensor([1.0]))
+    tensor(0.6931)
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -114,38 +136,7 @@ class BCEWithLogitsLoss(Tiered, torch.nn.BCEWithLogitsLoss):
         )
 
 
-class NLLLoss(Tiered, torch.nn.NLLLoss):
-    """Minus the log-probability of the right class.
-
-    >>> NLLLoss()(torch.tensor([[-1.0, -3.0]]), torch.tensor([1]))
-    tensor(3.)
-    """
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return self.ops.nll_loss(
-            input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction
-        )
-
-
-class CrossEntropyLoss(Tiered, torch.nn.CrossEntropyLoss):
-    """The same from any numbers, whose softmax is the distribution.
-
-    >>> CrossEntropyLoss()(torch.tensor([[1000.0, 0.0]]), torch.tensor([1]))
-    tensor(1000.)
-    """
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return self.ops.cross_entropy(
-            input,
-            target,
-            weight=self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
-            label_smoothing=self.label_smoothing,
-        )
-
-
-def _with_reduction_number(
+def _with_number(
     function: Callable,
     input: Tensor,
     target: Tensor,
@@ -153,37 +144,48 @@ def _with_reduction_number(
     pos_weight: Tensor | None = None,
     reduction: int = 1,
 ) -> Tensor:
+    """``torch.binary_cross_entropy_with_logits``, which counts the reductions."""
     name = ("none", "mean", "sum")[reduction]
     return function(input, target, weight, reduction=name, pos_weight=pos_weight)
 
 
-def _function(**more: Any) -> Function:
-    return Function(autocast="float32", **more)
+def _unsafe(input: Tensor, target: Tensor, *args: object, **kwargs: object) -> dict[str, str]:
+    """torch's refusal: half precision cannot tell a probability from 1 where float32 can."""
+    if input.device.type == "cuda":
+        raise RuntimeError(
+            message(
+                "binary_cross_entropy, which is unsafe to autocast",
+                expected="float32, outside of torch.autocast",
+                received="a call inside it",
+                remedy="Use binary_cross_entropy_with_logits on the scores.",
+            )
+        )
+    return {"cpu": "float32"}
 
 
 CONCEPT = Concept(
-    title="how far a prediction is from its target",
+    title="losses",
     home=F,
     functions={
-        "mse_loss": _function(),
-        "l1_loss": _function(),
-        "smooth_l1_loss": _function(),
-        "huber_loss": _function(),
-        "binary_cross_entropy": _function(),
+        "mse_loss": Function(autocast="float32"),
+        "l1_loss": Function(autocast="float32"),
+        "smooth_l1_loss": Function(autocast="float32"),
+        "huber_loss": Function(autocast="float32"),
+        "cross_entropy": Function(autocast="float32"),
+        "nll_loss": Function(autocast="float32"),
+        "binary_cross_entropy": Function(autocast=_unsafe),
         "binary_cross_entropy_with_logits": Function(
-            also={torch.binary_cross_entropy_with_logits: _with_reduction_number}, autocast="float32"
+            also={torch.binary_cross_entropy_with_logits: _with_number}, autocast="float32"
         ),
-        "nll_loss": _function(),
-        "cross_entropy": _function(),
     },
     classes={
         MSELoss: "mse_loss",
         L1Loss: "l1_loss",
         SmoothL1Loss: "smooth_l1_loss",
         HuberLoss: "huber_loss",
+        CrossEntropyLoss: "cross_entropy",
+        NLLLoss: "nll_loss",
         BCELoss: "binary_cross_entropy",
         BCEWithLogitsLoss: "binary_cross_entropy_with_logits",
-        NLLLoss: "nll_loss",
-        CrossEntropyLoss: "cross_entropy",
     },
 )

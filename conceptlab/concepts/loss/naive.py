@@ -1,10 +1,11 @@
-"""The losses by their formulas. The derivatives are left to autograd."""
+"""Losses by their definitions: sample by sample, class by class. The derivatives are left to autograd."""
+
+import warnings
 
 import torch
 from torch import Tensor
 
-from conceptlab.concepts.loss import _arguments as arguments
-from conceptlab.core import declare, require_floating
+from conceptlab.core import declare
 
 ops = declare("nn", "naive")
 
@@ -17,10 +18,8 @@ def mse_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    reduction = arguments.reduction_name("mse_loss", reduction, size_average, reduce)
-    arguments.check_sizes_agree("mse_loss", input, target, weight)
-    require_floating("mse_loss", input)
-    return _weighted_mean((input - target) ** 2, weight, reduction)
+    losses = _difference(input, target) ** 2
+    return _reduced(_weighted(losses, input, weight), _chosen(reduction, size_average, reduce), weight)
 
 
 def l1_loss(
@@ -31,9 +30,8 @@ def l1_loss(
     reduction: str = "mean",
     weight: Tensor | None = None,
 ) -> Tensor:
-    reduction = arguments.reduction_name("l1_loss", reduction, size_average, reduce)
-    arguments.check_sizes_agree("l1_loss", input, target, weight)
-    return _weighted_mean((input - target).abs(), weight, reduction)
+    losses = _difference(input, target).abs()
+    return _reduced(_weighted(losses, input, weight), _chosen(reduction, size_average, reduce), weight)
 
 
 def smooth_l1_loss(
@@ -44,27 +42,26 @@ def smooth_l1_loss(
     reduction: str = "mean",
     beta: float = 1.0,
 ) -> Tensor:
-    reduction = arguments.reduction_name("smooth_l1_loss", reduction, size_average, reduce)
-    arguments.check_sizes_agree("smooth_l1_loss", input, target)
-    require_floating("smooth_l1_loss", input)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, received {beta}.")
-    d = (input - target).abs()
-    losses = d if beta == 0 else torch.where(d < beta, d * d / (2 * beta), d - beta / 2)
-    return _reduced(losses, reduction)
+    d = _difference(input, target)
+    losses = _huber(d, beta) / beta if beta else d.abs()
+    return _reduced(losses, _chosen(reduction, size_average, reduce))
 
 
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
-    reduction = arguments.reduction_name("huber_loss", reduction)
-    arguments.check_sizes_agree("huber_loss", input, target, weight)
-    require_floating("huber_loss", input)
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, received {delta}.")
-    d = (input - target).abs()
-    losses = torch.where(d <= delta, d * d / 2, delta * (d - delta / 2))
-    return _reduced(losses if weight is None else losses * weight, reduction)
+    d = _difference(input, target)
+    return _reduced(_weighted(_huber(d, delta), input, weight), _chosen(reduction)).to(input.dtype)
+
+
+def _huber(d: Tensor, delta: float) -> Tensor:
+    # a parabola, d² / 2, as far as delta, where r = d; from there on a straight line, delta (|d| - delta / 2)
+    r = d.clamp(-delta, delta)
+    return r * (d - r / 2)
 
 
 def binary_cross_entropy(
@@ -75,10 +72,13 @@ def binary_cross_entropy(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    reduction = arguments.reduction_name("binary_cross_entropy", reduction, size_average, reduce)
-    arguments.check_same_size("binary_cross_entropy", input, target)
-    losses = -(target * _log(input) + (1 - target) * _log(1 - input))
-    return _reduced(losses if weight is None else losses * weight, reduction)
+    if target.shape != input.shape:
+        raise ValueError(f"Using a target size ({target.size()}) that is different to the input size ({input.size()}).")
+    if not torch.all((input >= 0) & (input <= 1)):
+        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1.")
+    yes, no = torch.log(input).clamp(min=-100), torch.log1p(-input).clamp(min=-100)
+    losses = -(target * yes + (1 - target) * no)
+    return _reduced(losses if weight is None else losses * weight, _chosen(reduction, size_average, reduce))
 
 
 def binary_cross_entropy_with_logits(
@@ -90,12 +90,11 @@ def binary_cross_entropy_with_logits(
     reduction: str = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
-    reduction = arguments.reduction_name("binary_cross_entropy_with_logits", reduction, size_average, reduce)
-    arguments.check_same_size("binary_cross_entropy_with_logits", input, target)
-    yes = target if pos_weight is None else target * pos_weight
-    # −log σ(x) = log(1 + e⁻ˣ) and −log(1 − σ(x)) = x + log(1 + e⁻ˣ)
-    losses = yes * _log_one_plus_exp(-input) + (1 - target) * (input + _log_one_plus_exp(-input))
-    return _reduced(losses if weight is None else losses * weight, reduction)
+    if target.shape != input.shape:
+        raise ValueError(f"Target size ({target.size()}) must be the same as input size ({input.size()}).")
+    yes, no = ops.logsigmoid(input), ops.logsigmoid(-input)
+    losses = -(target * yes * (1 if pos_weight is None else pos_weight) + (1 - target) * no)
+    return _reduced(losses if weight is None else losses * weight, _chosen(reduction, size_average, reduce))
 
 
 def nll_loss(
@@ -107,13 +106,7 @@ def nll_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    reduction = arguments.reduction_name("nll_loss", reduction, size_average, reduce)
-    arguments.check_classes("nll_loss", input, target, weight)
-    require_floating("nll_loss", input)
-    one_hot, factors = _chosen(input, target, weight, ignore_index)
-    axis = min(1, input.dim() - 1)
-    losses = -(torch.where(one_hot, input, 0)).sum(axis) * factors
-    return _per_weight(losses, factors) if reduction == "mean" else _reduced(losses, reduction)
+    return _of_classes(input, target, weight, ignore_index, _chosen(reduction, size_average, reduce), 0.0)
 
 
 def cross_entropy(
@@ -126,57 +119,78 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    reduction = arguments.reduction_name("cross_entropy", reduction, size_average, reduce)
-    arguments.check_smoothing(label_smoothing)
-    axis = min(1, input.dim() - 1)
-    classes = input.shape[axis]
+    reduction = _chosen(reduction, size_average, reduce)
+    axis = 0 if input.dim() == 1 else 1
     log_p = ops.log_softmax(input, axis)
-    every = log_p if weight is None else log_p * weight.reshape(-1, *[1] * (input.dim() - 1 - axis))
-    if target.shape == input.shape:
-        if not target.is_floating_point():
-            raise RuntimeError("Expected floating point type for target with class probabilities")
-        target = target * (1 - label_smoothing) + label_smoothing / classes
-        losses = -(target * every).sum(axis)
-        rows = max(1, input.numel() // max(1, classes))
-        return losses.sum() / rows if reduction == "mean" else _reduced(losses, reduction)
-    arguments.check_classes("cross_entropy", input, target, weight)
-    one_hot, factors = _chosen(input, target, weight, ignore_index)
-    right = -(torch.where(one_hot, log_p, 0)).sum(axis) * factors
-    even = -every.sum(axis).masked_fill(target == ignore_index, 0) / classes
-    losses = (1 - label_smoothing) * right + label_smoothing * even
-    return _per_weight(losses, factors) if reduction == "mean" else _reduced(losses, reduction)
+    if target.shape != input.shape:
+        return _of_classes(log_p, target, weight, ignore_index, reduction, label_smoothing)
+    shares = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+    weights = torch.ones_like(log_p) if weight is None else _class_last(torch.ones_like(log_p)) * weight
+    weights = weights if weight is None else weights.movedim(-1, axis)
+    return _reduced(-(weights * shares * log_p).sum(axis), reduction)
 
 
-def _per_weight(losses: Tensor, factors: Tensor) -> Tensor:
-    total = factors.sum()
-    # where nothing is left, the mean is NaN and its gradient 0
-    return torch.where(total == 0, total / total, losses.sum() / total.masked_fill(total == 0, 1))
+def _of_classes(
+    log_p: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+) -> Tensor:
+    if log_p.dim() > 1 and target.dim() and log_p.shape[0] != target.shape[0]:
+        raise ValueError(
+            f"Expected input batch_size ({log_p.shape[0]}) to match target batch_size ({target.shape[0]})."
+        )
+    rows = _class_last(log_p)
+    weights = rows.new_ones(rows.shape[-1]) if weight is None else weight
+    losses, counts = [], []
+    for row, t in zip(rows.reshape(-1, rows.shape[-1]), target.reshape(-1).tolist(), strict=True):
+        if t == ignore_index:
+            losses.append(row.masked_fill(torch.ones_like(row, dtype=torch.bool), 0).sum())
+            counts.append(row.new_zeros(()))
+            continue
+        if not 0 <= t < len(row):
+            raise IndexError(f"Target {t} is out of bounds: expected a class from 0 to {len(row) - 1}.")
+        smooth = -(weights * row).sum() / len(row)
+        losses.append(
+            (1 - label_smoothing) * -weights[t] * row[t] + (label_smoothing * smooth if label_smoothing else 0)
+        )
+        counts.append(weights[t])
+    losses = torch.stack(losses) if losses else rows.sum(-1).reshape(-1)
+    if reduction != "mean":
+        return _reduced(losses.reshape(target.shape), reduction)
+    return losses.sum() / (torch.stack(counts).sum() if counts else 0)
 
 
-def _chosen(input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Where each row's class is, and the row's weight: 0 if it is to be ignored."""
-    axis = min(1, input.dim() - 1)
-    numbers = torch.arange(input.shape[axis], device=input.device)
-    one_hot = target.unsqueeze(axis) == numbers.reshape(-1, *[1] * (input.dim() - 1 - axis))
-    ignored = target == ignore_index
-    weight = input.new_ones(input.shape[axis]) if weight is None else weight
-    classes = target.long().masked_fill(ignored, 0)
-    return one_hot, weight.index_select(0, classes.flatten()).reshape(classes.shape).masked_fill(ignored, 0)
+def _class_last(x: Tensor) -> Tensor:
+    return x if x.dim() == 1 else x.movedim(1, -1)
 
 
-def _log(p: Tensor) -> Tensor:
-    return p.log().clamp(min=-100)
+def _difference(input: Tensor, target: Tensor) -> Tensor:
+    if target.shape != input.shape:
+        warnings.warn(
+            f"Using a target size ({target.size()}) that is different to the input size ({input.size()}).", stacklevel=4
+        )
+    return input - target
 
 
-def _log_one_plus_exp(x: Tensor) -> Tensor:
-    return x.clamp(min=0) + torch.log1p(torch.exp(-x.abs()))
-
-
-def _weighted_mean(losses: Tensor, weight: Tensor | None, reduction: str) -> Tensor:
+def _weighted(losses: Tensor, input: Tensor, weight: Tensor | None) -> Tensor:
     if weight is None:
-        return _reduced(losses, reduction)
-    return (losses * weight).sum() / weight.sum() if reduction == "mean" else _reduced(losses * weight, reduction)
+        return losses
+    if weight.shape != input.shape:
+        raise ValueError("Weights and input must have the same size.")
+    return losses * weight
 
 
-def _reduced(losses: Tensor, reduction: str) -> Tensor:
-    return {"none": lambda x: x, "sum": torch.sum, "mean": torch.mean}[reduction](losses)
+def _reduced(losses: Tensor, reduction: str, weight: Tensor | None = None) -> Tensor:
+    if reduction == "none":
+        return losses
+    return losses.sum() / (losses.numel() if weight is None else weight.sum()) if reduction == "mean" else losses.sum()
+
+
+def _chosen(reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
+    if size_average is not None or reduce is not None:
+        reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=4,
+        )
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction: expected 'none', 'mean' or 'sum'.")
+    return reduction

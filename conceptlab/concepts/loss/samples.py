@@ -22,10 +22,10 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         return torch.rand(shape, dtype=dtype, requires_grad=True)
 
     if part in _OF_NUMBERS:
-        extremes = torch.tensor([0.0, 1.0, -1.0, 0.5, 1e30, -1e30, math.inf, math.nan], dtype=dtype, requires_grad=True)
+        extremes = torch.tensor([0.0, 1.0, -1.0, 0.5, 1e30, -1e30, math.nan], dtype=dtype, requires_grad=True)
         for reduction in _REDUCTIONS:
             yield Sample(
-                f"extremes-{reduction}", (extremes, torch.zeros(8, dtype=dtype)), {"reduction": reduction}, smooth=False
+                f"extremes-{reduction}", (extremes, torch.zeros(7, dtype=dtype)), {"reduction": reduction}, smooth=False
             )
             yield Sample(f"empty-{reduction}", (x(0, 3), x(0, 3)), {"reduction": reduction})
             if part != "smooth_l1_loss":
@@ -33,10 +33,7 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         if part == "smooth_l1_loss":
             yield Sample("beta-0", (x(4, 3), x(4, 3)), {"beta": 0.0})
     elif part == "binary_cross_entropy":
-        ends = torch.tensor([0.0, 1.0, 0.0, 1.0, 1e-30, 0.5], dtype=dtype, requires_grad=True)
-        target = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0, 0.5], dtype=dtype)
         for reduction in _REDUCTIONS:
-            yield Sample(f"ends-{reduction}", (ends, target), {"reduction": reduction}, smooth=False)
             yield Sample(f"empty-{reduction}", (share(0, 3), share(0, 3)), {"reduction": reduction})
         yield Sample("weight", (share(4, 3), share(4, 3)), {"weight": torch.rand(3, dtype=dtype)})
     elif part == "binary_cross_entropy_with_logits":
@@ -46,13 +43,17 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
             yield Sample(
                 f"weights-{reduction}",
                 (x(4, 3), share(4, 3)),
-                {"reduction": reduction, "weight": share(3), "pos_weight": torch.rand(3, dtype=dtype)},
+                {
+                    "reduction": reduction,
+                    "weight": torch.rand(3, dtype=dtype),
+                    "pos_weight": torch.rand(3, dtype=dtype),
+                },
             )
     elif part in ("nll_loss", "cross_entropy"):
         yield from _of_classes(part, x, share)
 
 
-def _of_classes(part: str, x, share) -> Iterator[Sample]:  # noqa: ANN001
+def _of_classes(part: str, x, share) -> Iterator[Sample]:
     dtype = x(1).dtype
     weight = torch.rand(4, dtype=dtype)
     images = torch.tensor([[[0, 1], [2, 3]], [[3, 2], [0, 0]]])

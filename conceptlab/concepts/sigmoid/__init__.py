@@ -5,10 +5,12 @@ r"""Sigmoid and its kin: smooth activations made of one exponential.
 | ``sigmoid`` | $\sigma(x) = 1 / (1 + e^{-x})$, a score as a probability |
 | ``tanh`` | $(e^{2x} - 1) / (e^{2x} + 1) = 2 \sigma(2x) - 1$ |
 | ``logsigmoid`` | $\log \sigma(x)$ |
-| ``softplus`` | $\log(1 + e^{\beta x}) / \beta$, a smooth ReLU; $x$ itself where $\beta x >$ ``threshold``; $\beta$ is ``beta`` |
+| ``softplus`` | $\log(1 + e^{\beta x}) / \beta$, a smooth ReLU; $\beta$ is ``beta`` |
 | ``silu`` | $x \, \sigma(x)$ |
 | ``gelu`` | $x \, \Phi(x)$ with the normal distribution $\Phi(x) = (1 + \operatorname{erf}(x / \sqrt 2)) / 2$ |
 | ``gelu``, ``approximate="tanh"`` | $x (1 + \tanh u) / 2$ with $u = \sqrt{2 / \pi} \, (x + 0.044715 \, x^3)$ |
+
+``softplus`` is $x$ itself where $\beta x >$ ``threshold``.
 
 Shapes: any; the result has the input's. Training and evaluation are the same. ``sigmoid`` and ``tanh`` take integers,
 too. Half precision is computed in float32 and rounded once. Nothing overflows, and nothing cancels near 0.
@@ -52,7 +54,7 @@ class LogSigmoid(Tiered, torch.nn.LogSigmoid):
     """The sigmoid's logarithm, exact where the sigmoid itself is 0.
 
     >>> LogSigmoid()(torch.tensor([-1000.0, 0.0]))
-    tensor([-1000.0000,    -0.6931])
+    tensor([-1.0000e+03, -6.9315e-01])
     """
 
     def forward(self, input: Tensor) -> Tensor:

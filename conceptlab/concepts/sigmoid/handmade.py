@@ -14,12 +14,14 @@ and from these two all others:
 | softplus | $\sigma(\beta x)$; 1 above the threshold | softplus is $-\log \sigma(-\beta x) / \beta$ |
 | silu | $\sigma + \sigma \, (x - x \sigma)$ | product rule |
 | gelu | $\Phi(x) + x \, \varphi(x)$ | $\Phi' = \varphi = e^{-x^2 / 2} / \sqrt{2 \pi}$ |
-| gelu, tanh | $s + s \, (x - x s) \, w'(x)$ | $(1 + \tanh u) / 2 = \sigma(2u)$: it is $x s$ with $s = \sigma(w)$, $w = 2u$ |
+| gelu, tanh | $s + s \, (x - x s) \, w'(x)$ | it is $x s$ with $s = \sigma(w)$, $w = 2u$ |
+
+The last row is by $(1 + \tanh u) / 2 = \sigma(2u)$.
 
 Three points of care. In $1 / (1 + e^{-x})$ an infinite exponential is harmless, it gives 0. In $\tanh = e / (e + 2)$
-with $e = e^{2x} - 1$ it is not, so that $x$ is limited to ±20, where $\tanh$ is ±1 in any precision; and $e$ comes from
-``expm1``, since $e^{2x} - 1$ would cancel near 0. And a second derivative of $1 / (1 + e^{-x})$, left to autograd, would
-multiply 0 and ∞: slopes take $\sigma$ from its rule.
+with $e = e^{2x} - 1$ it is not, so that $x$ is limited to ±20, where $\tanh$ is ±1 in any precision; and $e$ comes
+from ``expm1``, since $e^{2x} - 1$ would cancel near 0. And a second derivative of $1 / (1 + e^{-x})$, left to autograd,
+would multiply 0 and ∞: slopes take $\sigma$ from its rule.
 """
 
 import math
@@ -102,7 +104,7 @@ class _LogSigmoid(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        z = _wide(x)
+        z = _wide(x).contiguous()  # as torch's result is, for channels-last inputs too
         return z.clamp(max=0).sub_(z.abs().mul_(-_LOG2_E).exp2_().log1p_()).to(x.dtype)
 
     @staticmethod

@@ -7,13 +7,21 @@ from torch import Tensor
 
 
 def sigmoid(input: Tensor) -> Tensor:
-    return 1 / (1 + torch.exp(-_floating(input).clamp(min=_lowest(input))))
+    x = _floating(input)
+    negative = x < 0
+    # the argument that is not taken is 0: an infinite exponential would spoil the derivative
+    of_positive = 1 / (1 + torch.exp(-x.masked_fill(negative, 0)))
+    e = torch.exp(x.masked_fill(~negative, 0))
+    return torch.where(negative, e / (1 + e), of_positive)
 
 
 def tanh(input: Tensor) -> Tensor:
-    # (e² − 1) / (e² + 1) with e² = exp(2x); expm1 is exp − 1 without cancellation near 0. From 20 on, tanh is ±1.
-    less_one = torch.expm1(2 * _floating(input).clamp(-20, 20))
-    return less_one / (less_one + 2)
+    x = _floating(input)
+    negative = x < 0
+    # with e = exp(-2 |x|) - 1, which expm1 computes without cancellation near 0
+    of_positive = torch.expm1(-2 * x.masked_fill(negative, 0))
+    e = torch.expm1(2 * x.masked_fill(~negative, 0))
+    return torch.where(negative, e / (2 + e), -of_positive / (2 + of_positive))
 
 
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
@@ -23,7 +31,8 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    output = input * sigmoid(input)
+    x = input.clone() if inplace else input
+    output = x * sigmoid(x)
     return input.copy_(output) if inplace else output
 
 
@@ -44,8 +53,3 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 def _floating(input: Tensor) -> Tensor:
     return input if input.is_floating_point() else input.to(torch.get_default_dtype())
-
-
-def _lowest(input: Tensor) -> float:
-    """Below it the exponential of −x is infinite, and with it autograd's derivative 0 · ∞."""
-    return -700 if input.dtype is torch.float64 else -80

@@ -81,9 +81,9 @@ def batch_norm(
 class _WithBatch(Rule):
     """Training: the statistics are the batch's. Outputs y, μ and r.
 
-    The running statistics have no part in the derivative. They are moved here, and not by the caller, because torch.func
-    forbids a plain in-place operation on a tensor from outside of the function that it transforms, as a layer's buffer
-    is; a rule sees what stands behind the wrappers.
+    The running statistics have no part in the derivative. They are moved here, and not by the caller, because
+    torch.func forbids a plain in-place operation on a tensor from outside of the function that it transforms, as a
+    layer's buffer is; a rule sees what stands behind the wrappers.
     """
 
     @staticmethod

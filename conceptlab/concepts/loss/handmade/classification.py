@@ -1,0 +1,191 @@
+r"""Losses of a choice among classes, with their derivatives.
+
+The negative log-likelihood picks one number for each sample, $\ell_n = -x_{n t_n}$, and its gradient is $-1$ there.
+
+Cross-entropy is that after a log-softmax. With the largest score $m_n$ of a sample and $Z_n = \sum_c e^{x_{nc} - m_n}$,
+
+$$ \ell_n = -\log p_{n t_n} = \log Z_n - (x_{n t_n} - m_n), \qquad
+   \frac{\partial \ell_n}{\partial x_{nc}} = p_{nc} - \delta_{c t_n}, \qquad p_{nc} = e^{x_{nc} - m_n} / Z_n $$
+
+(what would come from $m_n$ cancels: the loss does not depend on it, so it counts as a constant): the probabilities,
+less 1 at the target. Neither they nor their logarithms are kept: one number a sample, $Z_n$, brings them back, and so
+$Z_n$ is the rule's second output. It has a derivative of its own, $\partial Z_n / \partial x_{nc} = e^{x_{nc} - m_n}$,
+and with the gradients $v_n$ of $\ell_n$ and $u_n$ of $Z_n$ the backward pass is
+
+$$ e^{x_{nc} - m_n} \left( \frac{v_n}{Z_n} + u_n \right) - v_n \, \delta_{c t_n} $$
+
+Shares as target, and smoothed labels, need the logarithms of all classes and take them from ``log_softmax``.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
+from conceptlab.core import Rule, declare, message, save
+
+ops = declare("nn", "handmade")
+# eˣ is computed as 2 to the power of x log₂ e, which torch does in a third of the time
+_LOG2_E = math.log2(math.e)
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    reduction = chosen(reduction, size_average, reduce)
+    _require_classes("nll_loss", input, target, weight)
+    ignored, classes, weights = _read(input, target, weight, ignore_index)
+    axis = _axis(input)
+    losses = -wide(input).gather(axis, classes.unsqueeze(axis)).squeeze(axis)
+    return _of_samples(losses, weights, ignored, reduction).to(input.dtype)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    reduction = chosen(reduction, size_average, reduce)
+    if not 0 <= label_smoothing <= 1:
+        expected = "label_smoothing must be between 0.0 and 1.0"
+        raise RuntimeError(_wrong("cross_entropy", expected, f"Got: {label_smoothing}"))
+    if not input.is_floating_point():
+        raise NotImplementedError(_wrong("cross_entropy not implemented", "floating-point scores", input.dtype))
+    if target.shape == input.shape:
+        return _of_shares(input, target, weight, ignore_index, reduction, label_smoothing)
+    _require_classes("cross_entropy", input, target, weight)
+    ignored, classes, weights = _read(input, target, weight, ignore_index)
+    x, axis = wide(input), _axis(input)
+    if label_smoothing == 0:
+        losses, _ = _CrossEntropy.call(x, _largest(x, axis), classes.unsqueeze(axis), axis)
+        return _of_samples(losses.squeeze(axis), weights, ignored, reduction).to(input.dtype)
+    log_p = ops.log_softmax(x, axis)
+    losses = -log_p.gather(axis, classes.unsqueeze(axis)).squeeze(axis) * (1 - label_smoothing)
+    smooth = -_by_class(log_p, weight, axis).sum(axis) * (label_smoothing / x.shape[axis])
+    return _of_samples(losses, weights, ignored, reduction, smooth).to(input.dtype)
+
+
+class _CrossEntropy(Rule):
+    """``x`` less ``m`` has no positive element; ``classes`` and both results have one element on the class axis."""
+
+    @staticmethod
+    def forward(x: Tensor, m: Tensor, classes: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+        Z = (x - m).mul_(_LOG2_E).exp2_().sum(axis, keepdim=True)
+        return torch.log(Z) - (x.gather(axis, classes) - m), Z
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+        x, m, classes, ctx.axis = inputs
+        save(ctx, x, m, classes, output[1])
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor, u: Tensor) -> tuple[Tensor, None, None, None]:
+        x, m, classes, Z = ctx.saved_tensors
+        grad = (x - m).mul_(_LOG2_E).exp2_() * (v / Z + u)
+        return grad.scatter_add_(ctx.axis, classes, -v), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> tuple[Tensor, Tensor]:
+        x, m, classes, Z = ctx.saved_tensors
+        Z_tangent = ((x - m).mul_(_LOG2_E).exp2_() * tangent).sum(ctx.axis, keepdim=True)
+        return Z_tangent / Z - tangent.gather(ctx.axis, classes), Z_tangent
+
+
+def _of_shares(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
+) -> Tensor:
+    """Cross-entropy for shares of the classes as target."""
+    if not target.is_floating_point():
+        expected = "Expected floating point type for target with class probabilities"
+        raise RuntimeError(_wrong("cross_entropy", expected, f"got {target.dtype}"))
+    if ignore_index >= 0:
+        expected = "no ignore_index, which is not supported for floating point target"
+        raise RuntimeError(_wrong("cross_entropy", expected, ignore_index))
+    axis = _axis(input)
+    _require_weight("cross_entropy", input, weight)
+    shares = wide(target)
+    if label_smoothing > 0:
+        shares = shares * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+    losses = -(_by_class(ops.log_softmax(wide(input), axis), weight, axis) * shares).sum(axis)
+    return reduced(losses, reduction).to(torch.promote_types(input.dtype, target.dtype))
+
+
+def _read(
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Which samples are ignored; the class of each sample, 0 for these; and its weight."""
+    ignored = target == ignore_index
+    known = torch.arange(input.shape[_axis(input)], device=input.device)
+    # looked up in the list of classes, one that is out of bounds raises torch's IndexError
+    classes = _look_up(known, target.long().masked_fill(ignored, 0))
+    return ignored, classes, None if weight is None else _look_up(weight, classes)
+
+
+def _look_up(values: Tensor, classes: Tensor) -> Tensor:
+    """``values[classes]``, but without a host synchronization where ``classes`` has no axis."""
+    return values.index_select(0, classes.reshape(-1)).reshape(classes.shape)
+
+
+def _of_samples(
+    losses: Tensor, weights: Tensor | None, ignored: Tensor, reduction: str, smooth: Tensor | None = None
+) -> Tensor:
+    """The samples' losses by their weights, plus the ``smooth`` share; the ignored ones are 0 and do not count."""
+    if weights is not None:
+        losses = losses * weights
+    if smooth is not None:
+        losses = losses + smooth
+    count = (~ignored).sum() if weights is None else weights.masked_fill(ignored, 0).sum()
+    return reduced(losses.masked_fill(ignored, 0), reduction, count)
+
+
+def _by_class(log_p: Tensor, weight: Tensor | None, axis: int) -> Tensor:
+    return log_p if weight is None else log_p * weight.reshape(-1, *[1] * (log_p.dim() - 1 - axis))
+
+
+def _largest(x: Tensor, axis: int) -> Tensor:
+    return x.detach().amax(axis, keepdim=True) if x.numel() else x.detach().sum(axis, keepdim=True)
+
+
+def _axis(input: Tensor) -> int:
+    return 0 if input.dim() == 1 else 1
+
+
+def _require_classes(where: str, input: Tensor, target: Tensor, weight: Tensor | None) -> None:
+    if input.dim() == 0:
+        raise RuntimeError(_wrong(where, "an input with an axis of classes", "a 0-dimensional tensor"))
+    if target.dtype not in (torch.int64, torch.uint8):
+        raise RuntimeError(_wrong(where, "expected target dtype to be Long or Byte", f"got {target.dtype}"))
+    if input.dim() > 1 and target.dim() > 0 and input.shape[0] != target.shape[0]:
+        expected = f"Expected input batch_size ({input.shape[0]}) to match target batch_size"
+        raise ValueError(_wrong(where, expected, target.shape[0]))
+    shape = input.shape[:1] + input.shape[2:] if input.dim() > 1 else torch.Size([])
+    if target.shape != shape and not (input.dim() == 1 and target.shape == (1,)):
+        expected = f"target of the input's shape without the classes, {tuple(shape)} (multi-target not supported)"
+        raise RuntimeError(_wrong(f"{where}: size mismatch", expected, f"got {tuple(target.shape)}"))
+    _require_weight(where, input, weight)
+
+
+def _require_weight(where: str, input: Tensor, weight: Tensor | None) -> None:
+    classes = input.shape[_axis(input)]
+    if weight is not None and weight.shape != (classes,):
+        expected = f"weight tensor should be defined either for all {classes} classes or no classes"
+        raise RuntimeError(_wrong(where, expected, f"weight tensor of shape: {list(weight.shape)}"))
+    if weight is not None and weight.dtype != input.dtype and not input.dtype.itemsize == 2:
+        raise RuntimeError(_wrong(f"{where}: weight", f"expected scalar type {input.dtype}", f"found {weight.dtype}"))
+
+
+def _wrong(where: str, expected: str, received: object) -> str:
+    return message(where, expected=expected, received=str(received), remedy="Change it to that.")
