@@ -28,7 +28,7 @@ LEVELS = (
     ("concepts",),
     ("nn", "optim", "transforms", "engine", "swapping", "lightning", "stubs", "catalog"),
     ("verify", "bench"),
-    ("configuration", "data", "models", "tasks", "compare"),
+    ("configuration", "data", "models", "tasks", "compare", "launch"),
     ("cli",),
 )
 """Who may import whom: a folder itself, its neighbours and all above it in this list."""
@@ -65,7 +65,8 @@ def folder(name: str) -> str:
     """Which part of the house a dotted name lies in; what the package itself offers is made in `swapping`."""
     within = name.split(".")[1:]
     known = {member for level in LEVELS for member in level}
-    return within[0] if within and (within[0] in known or (ROOT / within[0]).exists()) else "swapping"
+    is_file = within and ((ROOT / within[0]).exists() or (ROOT / f"{within[0]}.py").exists())
+    return within[0] if within and (within[0] in known or is_file) else "swapping"
 
 
 def level(name: str) -> int:
@@ -170,10 +171,10 @@ def used_ops(cls: type) -> tuple[set[str], list[str]]:
     """The names in ``self.ops.name`` of a class and its own bases, and the patterns of ``getattr(self.ops, f"…")``."""
     names, patterns = set(), []
     for base in cls.__mro__:
-        if base.__module__ != cls.__module__:
+        if not base.__module__.startswith(f"{ROOT.name}.concepts."):
             continue
         for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(base)))):
-            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self.ops":
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("self.ops", "ops"):
                 names.add(node.attr)
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "getattr":
                 where, what = node.args[:2]

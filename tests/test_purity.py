@@ -33,3 +33,33 @@ def test_optimizer(part, tier, options):
     for _ in range(3):
         weight.grad = torch.randn(5, 4)
         assert foreign_operations(optimizer.step) == {}
+
+
+TRANSFORMS = {
+    "Pad": (2,),
+    "CenterCrop": (4,),
+    "RandomCrop": (4,),
+    "Resize": (5,),
+    "RandomResizedCrop": (4,),
+    "RandomHorizontalFlip": (1.0,),
+    "RandomVerticalFlip": (1.0,),
+    "RandomRotation": (30,),
+    "RandomAffine": (30,),
+    "Normalize": ([0.5] * 3, [0.2] * 3),
+    "ColorJitter": (0.5, 0.5, 0.5, 0.2),
+    "GaussianBlur": (3,),
+    "RandomErasing": (1.0,),
+}
+
+
+@pytest.mark.parametrize(("part", "tier"), cases("torchvision.transforms.v2"))
+def test_transform(part, tier):
+    torch.manual_seed(0)
+    cls = part.tiers[tier]
+    if part.name in ("MixUp", "CutMix"):
+        transform, inputs = cls(num_classes=3, tier=tier), (torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 0]))
+    else:
+        transform, inputs = cls(*TRANSFORMS[part.name], tier=tier), (torch.rand(3, 8, 8),)
+    found = {name for names in foreign_operations(transform, inputs).values() for name in names}
+    # the draws become Python's numbers, as in torchvision; those of MixUp and CutMix come from a Beta distribution
+    assert found <= {"_local_scalar_dense", "_sample_dirichlet"}

@@ -29,7 +29,7 @@ def main(argv: Sequence[str]) -> int:
     try:
         chosen = [] if options.network and not options.parts else cases(options.parts)
     except ValueError as error:
-        console.print(str(error))
+        console.print(str(error), soft_wrap=True)
         return 2
     rows, failures = _measured(chosen, options, console)
     steps = {name: step_ratio(name, options.tier, options.device) for name in options.network}
@@ -106,7 +106,7 @@ def _print(rows: list[Row], failures: dict[str, str], steps: dict, console: Cons
     for name, (ratio, (ours, theirs)) in steps.items():
         console.print(f"Training step of {name}: {ratio:.2f} ({ours * 1e3:.1f} ms, torch's own {theirs * 1e3:.1f} ms)")
     for name, failure in failures.items():
-        console.print(f"[bold]{name} fails its checks, and was not measured:[/] {failure}")
+        console.print(f"[bold]{name} fails its checks, and was not measured:[/] {failure}", soft_wrap=True)
 
 
 def number(value: float | None) -> str:

@@ -18,7 +18,8 @@ PRIMITIVES: Mapping[str, frozenset[str]] = {
         "bookkeeping": """
             detach alias lift_fresh clone copy _to_copy to empty empty_like new_empty empty_strided new_empty_strided
             zeros zeros_like new_zeros ones ones_like new_ones full full_like new_full fill zero scalar_tensor arange
-            linspace eye contiguous _efficientzerotensor promote_types""",
+            linspace eye contiguous _efficientzerotensor promote_types
+            _assert_async""",
         "views": """
             view _unsafe_view permute transpose t expand unsqueeze squeeze select slice split split_with_sizes unbind
             as_strided diagonal unfold view_as_real view_as_complex""",
@@ -45,14 +46,14 @@ PRIMITIVES: Mapping[str, frozenset[str]] = {
             bernoulli uniform normal rand randn randn_like randint randperm random multinomial exponential""",
         "backward only": """
             slice_backward select_backward unfold_backward diagonal_backward masked_scatter_backward sigmoid_backward
-            tanh_backward prims::add""",
+            tanh_backward""",
     }.items()
 }
 """What code by hand may be made of: aten operations, by name, all overloads and their in-place twins.
 
-What a textbook takes for granted, and no operation of torch.nn (`promote_types` only asks for a dtype). Those under
-"backward only" are what autograd itself runs for the others; a forward pass has no use for them. (``prims::add`` is how
-it adds a gradient that is known to be zero.)
+What a textbook takes for granted, and no operation of torch.nn. (`promote_types` asks for a dtype, and `_assert_async`
+refuses a value without waiting for the device.) Those under "backward only" are what autograd itself runs for the
+others; a forward pass has no use for them.
 """
 
 TAUGHT: Mapping[str, frozenset[str]] = {

@@ -23,6 +23,7 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield sample("even kernel, same", (2, 3, 7), (4, 3, 4), True, padding="same")
         yield sample("depthwise", (2, 3, 9), (6, 1, 3), True, groups=3, stride=2, padding=2, dilation=2)
         yield sample("one tap", (3, 4, 5), (2, 4, 1))
+        yield sample("two products for three", (3, 64, 51), (64, 64, 3), True)
     elif part_name == "conv3d":
         yield sample("batch", (3, 2, 4, 5, 3), (3, 2, 2, 3, 2), True, padding=1, stride=(1, 2, 1))
         yield sample("depthwise", (2, 3, 4, 5, 4), (3, 1, 3, 2, 2), groups=3, stride=(2, 1, 1), padding=(1, 0, 1))
@@ -38,6 +39,8 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield sample("several blocks of samples", (9, 64, 8, 8), (32, 64, 3, 3), True, padding=1)
         yield sample("several bands of rows", (2, 256, 7, 7), (4, 256, 5, 5), padding=2)
         yield sample("several bands, strided", (1, 320, 15, 15), (4, 320, 5, 5), True, stride=2)
+        yield sample("two products for three, an odd number of rows", (3, 64, 7, 8), (64, 64, 3, 3), True, padding=1)
+        yield sample("two products for three, several bands", (2, 64, 22, 64), (65, 64, 3, 3), padding=1)
         yield sample("depthwise, several blocks", (3, 512, 12, 12), (512, 1, 3, 3), True, groups=512, padding=1)
         yield sample("depthwise, two for each", (2, 3, 6, 7), (6, 1, 3, 3), groups=3, stride=2, padding=1)
         yield sample("empty batch", (0, 3, 4, 5), (2, 3, 3, 3), True)

@@ -8,7 +8,7 @@ and from these two all others:
 
 | function | slope | because |
 |---|---|---|
-| sigmoid | $y - y^2$ | $y = \sigma$ |
+| sigmoid | $(1 - y) \, y$ | $y = \sigma$ |
 | tanh | $1 - y^2$ | $y = 2 \sigma(2x) - 1$, so $y' = 4 \sigma (1 - \sigma) = (1 + y)(1 - y)$ |
 | logsigmoid | $\sigma(-x)$ | $\sigma' / \sigma = 1 - \sigma$ |
 | softplus | $\sigma(\beta x)$; 1 above the threshold | softplus is $-\log \sigma(-\beta x) / \beta$ |
@@ -82,7 +82,7 @@ class _Sigmoid(ElementwiseRule):
     @staticmethod
     def times_slope(v: Tensor, y: Tensor) -> Tensor:
         w = _wide(y)
-        return (v * torch.addcmul(w, w, w, value=-1)).to(y.dtype)
+        return (v * ((1 - w) * w)).to(y.dtype)
 
 
 class _Tanh(ElementwiseRule):
@@ -95,8 +95,8 @@ class _Tanh(ElementwiseRule):
 
     @staticmethod
     def times_slope(v: Tensor, y: Tensor) -> Tensor:
-        w, v = _wide(y), _wide(v)
-        return torch.addcmul(v, v * w, w, value=-1).to(y.dtype)
+        w = _wide(y)
+        return (v * (1 - w * w)).to(y.dtype)
 
 
 class _LogSigmoid(ElementwiseRule):

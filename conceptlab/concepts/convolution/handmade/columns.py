@@ -40,7 +40,7 @@ def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry
     rows = wide(weight).reshape(G, weight.shape[0] // G, weight.shape[1:].numel())
     start = None if bias is None else wide(bias).reshape(G, -1, 1)
     for block, columns in _gathered(x, kernel, y.shape[2:], geometry):
-        target = _samples_last(y[block])
+        target = samples_last(y[block])
         # one sample of a contiguous result is a matrix already, which the product can be written to
         direct = target.shape[-1] == 1 and y.is_contiguous() and y.dtype == columns.dtype
         shape = (G, rows.shape[1], columns.shape[2])
@@ -60,8 +60,8 @@ def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) ->
     gathering, scattering = weight.shape[0] * dx.shape[2:].numel(), 2 * dx.shape[1] * g.shape[2:].numel()
     small = g.shape[0] * g.shape[2:].numel() < weight.shape[0]
     if fits and (weight.shape[2:].numel() == 1 or (gathering <= scattering and not small)):
-        turned = _turned(weight, geometry.groups)
-        convolve(dx, g, turned, None, geometry._replace(padding=tuple(beyond)))
+        backwards = turned(weight, geometry.groups)
+        convolve(dx, g, backwards, None, geometry._replace(padding=tuple(beyond)))
     else:
         _scatter(dx, g, weight, geometry)
 
@@ -75,7 +75,7 @@ def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> Non
     dw.copy_(total.view(dw.shape))
 
 
-def _turned(weight: Tensor, groups: int) -> Tensor:
+def turned(weight: Tensor, groups: int) -> Tensor:
     """The kernel backwards, from output to input channels: (O, C/G, \\*k) to (C, O/G, \\*k)."""
     by_group = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
     return by_group.flip(tuple(range(2, weight.dim()))) if weight.shape[2:].numel() > 1 else by_group
@@ -86,7 +86,7 @@ def _scatter(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
     G, kernel = geometry.groups, weight.shape[2:]
     rows = wide(weight).reshape(G, weight.shape[0] // G, weight.shape[1:].numel()).transpose(1, 2)
     for samples, bands in _blocks(dx, kernel, g.shape[2:]):
-        part = _samples_last(dx[samples])
+        part = samples_last(dx[samples])
         padded = geometry.canvas(part, wide(g).dtype)
         taps = list(geometry.taps(padded, kernel, g.shape[2:]))
         for band in bands:
@@ -102,7 +102,7 @@ def _gathered(x: Tensor, kernel: Size, out: Size, geometry: Geometry) -> Iterato
     G, C, rank = geometry.groups, x.shape[1], len(kernel)
     canvas = None
     for samples, bands in _blocks(x, kernel, out):
-        part = _samples_last(x[samples])  # (C, *size, n)
+        part = samples_last(x[samples])  # (C, *size, n)
         if not any(geometry.padding):
             padded = wide(part).contiguous()
         else:
@@ -136,12 +136,12 @@ def _blocks(x: Tensor, kernel: Size, out: Size) -> Iterator[tuple[slice, list[sl
         yield slice(b, b + samples), bands
 
 
-def _samples_last(images: Tensor) -> Tensor:
+def samples_last(images: Tensor) -> Tensor:
     """(n, C, \\*size) as (C, \\*size, n)."""
     return images.permute(*range(1, images.dim()), 0)
 
 
 def _sheet(g: Tensor, groups: int) -> Tensor:
     """Images (n, O, \\*out) as the matrices G, (G, O/G, P·n)."""
-    sheet = _samples_last(wide(g))
+    sheet = samples_last(wide(g))
     return sheet.reshape(groups, sheet.shape[0] // groups, sheet.shape[1:].numel())

@@ -67,7 +67,7 @@ def binary_cross_entropy_with_logits(
 class _BinaryCrossEntropy(Rule):
     @staticmethod
     def forward(x: Tensor, t: Tensor) -> Tensor:
-        log_yes, log_no = torch.log(x).clamp_(min=-100), torch.log1p(-x).clamp_(min=-100)
+        log_yes, log_no = torch.log(x).clamp(min=-100), torch.log1p(-x).clamp(min=-100)
         return torch.addcmul((t - 1) * log_no, t, log_yes, value=-1)
 
     @staticmethod

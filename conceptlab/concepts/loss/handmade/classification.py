@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import maybe_current_level
 
 from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
 from conceptlab.core import Rule, declare, message, save
@@ -94,7 +95,10 @@ class _CrossEntropy(Rule):
     @staticmethod
     def backward(ctx: Any, v: Tensor, u: Tensor) -> tuple[Tensor, None, None, None]:
         x, m, classes, Z = ctx.saved_tensors
-        grad = (x - m).mul_(_LOG2_E).exp2_() * (v / Z + u)
+        exponentials, by_sample = (x - m).mul_(_LOG2_E).exp2_(), v / Z + u
+        plain = not (torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None)
+        # in place wherever nothing is recorded: at a language model's vocabulary this is a hundred megabytes
+        grad = exponentials.mul_(by_sample) if plain else exponentials * by_sample
         return grad.scatter_add_(ctx.axis, classes, -v), None, None, None
 
     @staticmethod
@@ -165,7 +169,8 @@ def _axis(input: Tensor) -> int:
 
 def _require_classes(where: str, input: Tensor, target: Tensor, weight: Tensor | None) -> None:
     if input.dim() == 0:
-        raise RuntimeError(_wrong(where, "an input with an axis of classes", "a 0-dimensional tensor"))
+        error = IndexError if where == "cross_entropy" else ValueError
+        raise error(_wrong(where, "an input with an axis of classes", "a 0-dimensional tensor"))
     if target.dtype not in (torch.int64, torch.uint8):
         raise RuntimeError(_wrong(where, "expected target dtype to be Long or Byte", f"got {target.dtype}"))
     if input.dim() > 1 and target.dim() > 0 and input.shape[0] != target.shape[0]:

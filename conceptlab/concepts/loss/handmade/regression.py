@@ -60,8 +60,8 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError(_wrong("smooth_l1_loss does not support negative values for beta", "beta >= 0", beta))
     reduction, d = chosen(reduction, size_average, reduce), _difference("smooth_l1_loss", input, target)
-    losses = _Absolute.call(d) if beta == 0 else _Huber.call(d, beta, 1 / beta)
-    return reduced(losses, reduction).to(_dtype(input, target))
+    loss = reduced(_Absolute.call(d) if beta == 0 else _Huber.call(d, beta), reduction)
+    return (loss / beta if beta not in (0, 1) else loss).to(_dtype(input, target))
 
 
 def huber_loss(
@@ -71,7 +71,7 @@ def huber_loss(
         raise RuntimeError(_wrong("huber_loss does not support non-positive values for delta", "delta > 0", delta))
     reduction, d = chosen(reduction), _difference("huber_loss", input, target)
     # unlike the others, torch's huber_loss divides by the number of elements, whatever they weigh
-    losses, _ = _weighted(_Huber.call(d, delta, 1.0), input, weight)
+    losses, _ = _weighted(_Huber.call(d, delta), input, weight)
     return reduced(losses, reduction).to(input.dtype)
 
 
@@ -82,7 +82,7 @@ class _Square(ElementwiseRule):
 
     @staticmethod
     def times_slope(v: Tensor, d: Tensor) -> Tensor:
-        return (2 * v) * d
+        return (v * d).mul_(2)  # not 2 v: after a sum v is one number, repeated, and would be written out
 
 
 class _Absolute(ElementwiseRule):
@@ -96,16 +96,14 @@ class _Absolute(ElementwiseRule):
 
 
 class _Huber(ElementwiseRule):
-    """Huber's loss, times ``scale``."""
-
     @staticmethod
-    def forward(d: Tensor, delta: float, scale: float) -> Tensor:
+    def forward(d: Tensor, delta: float) -> Tensor:
         r = d.clamp(-delta, delta)
-        return torch.sub(d, r, alpha=0.5).mul_(r).mul_(scale)
+        return torch.sub(d, r, alpha=0.5).mul_(r)
 
     @staticmethod
-    def times_slope(v: Tensor, d: Tensor, delta: float, scale: float) -> Tensor:
-        return (scale * v) * d.clamp(-delta, delta)
+    def times_slope(v: Tensor, d: Tensor, delta: float) -> Tensor:
+        return v * d.clamp(-delta, delta)
 
 
 def _difference(where: str, input: Tensor, target: Tensor) -> Tensor:

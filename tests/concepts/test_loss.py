@@ -1,0 +1,121 @@
+"""What the contract cannot say of losses: the ends of probabilities, classes out of bounds, dtypes."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from conceptlab.core import registry
+
+
+def handmade(name):
+    return registry.parts[name].tiers["handmade"]
+
+
+def test_binary_cross_entropy_at_the_ends():
+    x = torch.tensor([0.0, 1.0, 0.0, 1.0, 1e-30], dtype=torch.float64, requires_grad=True)
+    target = torch.tensor([0.0, 1.0, 1.0, 0.0, 1.0], dtype=torch.float64)
+    results = []
+    for function in (handmade("binary_cross_entropy"), F.binary_cross_entropy):
+        loss = function(x, target, reduction="none")
+        results.append((loss, torch.autograd.grad(loss.sum(), x)))
+    torch.testing.assert_close(*results)
+
+
+@pytest.mark.parametrize("value", [1.5, -0.5, float("nan")])
+def test_binary_cross_entropy_refuses_what_is_no_probability(value):
+    with pytest.raises(RuntimeError, match="all elements of input should be between 0 and 1"):
+        handmade("binary_cross_entropy")(torch.tensor([value]), torch.tensor([1.0]))
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+@pytest.mark.parametrize("target", [4, -1])
+def test_class_out_of_bounds(name, target):
+    with pytest.raises(IndexError):
+        handmade(name)(torch.randn(2, 4), torch.tensor([0, target]))
+
+
+REFUSED = {
+    "sizes": (ValueError, lambda f: f(torch.randn(2, 4), torch.tensor([0]))),
+    "shape": (RuntimeError, lambda f: f(torch.randn(2, 4, 3), torch.zeros(2, dtype=torch.int64))),
+    "int32": (RuntimeError, lambda f: f(torch.randn(2, 4), torch.tensor([0, 1], dtype=torch.int32))),
+    "weight": (RuntimeError, lambda f: f(torch.randn(2, 4), torch.tensor([0, 1]), torch.ones(3))),
+    "weight's dtype": (RuntimeError, lambda f: f(torch.randn(2, 4), torch.tensor([0, 1]), torch.ones(4).double())),
+    "no axes": (IndexError, lambda f: f(torch.tensor(1.0), torch.tensor([0, 1]))),
+    "reduction": (ValueError, lambda f: f(torch.randn(2, 4), torch.tensor([0, 1]), reduction="all")),
+    "smoothing": (RuntimeError, lambda f: f(torch.randn(2, 4), torch.tensor([0, 1]), label_smoothing=1.5)),
+    "integers": (NotImplementedError, lambda f: f(torch.ones(2, 4).long(), torch.tensor([0, 1]))),
+    "integer shares": (RuntimeError, lambda f: f(torch.randn(2, 4), torch.ones(2, 4).long())),
+    "ignored shares": (RuntimeError, lambda f: f(torch.randn(2, 4), torch.ones(2, 4), ignore_index=1)),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_cross_entropy_refuses_what_torch_refuses(what):
+    error, call = REFUSED[what]
+    for function in (handmade("cross_entropy"), F.cross_entropy):
+        with pytest.raises(error):
+            call(function)
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss"])
+def test_losses_of_numbers_refuse_integers(name):
+    with pytest.raises(NotImplementedError):
+        handmade(name)(torch.ones(3).long(), torch.ones(3).long())
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss"])
+def test_different_sizes_warn(name):
+    x, target = torch.randn(3, 2), torch.randn(3, 1)
+    with pytest.warns(UserWarning, match="different to the input size") as ours:
+        received = handmade(name)(x, target)
+    with pytest.warns(UserWarning, match="different to the input size"):
+        expected = getattr(F, name)(x, target)
+    assert ours[0].filename == __file__
+    torch.testing.assert_close(received, expected)
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss"])
+def test_dtype_of_mixed_precisions(name):
+    x, target = torch.randn(3), torch.randn(3, dtype=torch.float64)
+    assert handmade(name)(x, target).dtype == getattr(F, name)(x, target).dtype
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss"])
+def test_weight_has_the_inputs_size(name):
+    with pytest.raises(ValueError, match="Weights and input"):
+        handmade(name)(torch.randn(3, 2), torch.randn(3, 2), weight=torch.ones(2))
+
+
+@pytest.mark.parametrize(("name", "kwargs"), [("smooth_l1_loss", {"beta": -1.0}), ("huber_loss", {"delta": 0.0})])
+def test_limits(name, kwargs):
+    with pytest.raises(RuntimeError, match="does not support"):
+        handmade(name)(torch.randn(3), torch.randn(3), **kwargs)
+
+
+@pytest.mark.parametrize("name", ["binary_cross_entropy", "binary_cross_entropy_with_logits"])
+def test_a_yes_or_no_for_each(name):
+    with pytest.raises(ValueError, match="size"):
+        handmade(name)(torch.rand(3, 2), torch.rand(3))
+
+
+def test_binary_cross_entropy_wants_one_floating_dtype():
+    with pytest.raises(RuntimeError, match="dtype"):
+        handmade("binary_cross_entropy")(torch.rand(3), torch.rand(3).double())
+    with pytest.raises(NotImplementedError, match="not implemented"):
+        handmade("binary_cross_entropy")(torch.ones(3).long(), torch.ones(3).long())
+
+
+@pytest.mark.parametrize("old", [{"reduce": False}, {"size_average": False}, {"size_average": True}])
+def test_the_old_arguments(old):
+    x, target = torch.randn(3, 2), torch.randn(3, 2)
+    with pytest.warns(UserWarning, match="please use reduction="):
+        received = handmade("mse_loss")(x, target, **old)
+    with pytest.warns(UserWarning, match="please use reduction="):
+        expected = F.mse_loss(x, target, **old)
+    torch.testing.assert_close(received, expected)
+
+
+def test_binary_cross_entropy_under_autocast():
+    x = torch.rand(3)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert handmade("binary_cross_entropy")(x.bfloat16(), x.bfloat16()).dtype is torch.float32

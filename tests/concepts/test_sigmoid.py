@@ -1,0 +1,33 @@
+"""What the contract cannot say of sigmoid and its kin: integers, and the tails."""
+
+import pytest
+import torch
+
+from conceptlab.core import registry
+
+
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
+def test_integers_become_floating(name, tier):
+    part = registry.parts[name]
+    x = torch.arange(-5, 6)
+    torch.testing.assert_close(part.tiers[tier](x), part.torch(x))
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "softplus", "silu", "gelu", "logsigmoid"])
+def test_complex_is_refused_in_words(name):
+    with pytest.raises(NotImplementedError, match="expected real numbers"):
+        registry.parts[name].tiers["handmade"](torch.ones(2, dtype=torch.complex64))
+
+
+def test_no_cancellation_near_zero():
+    x = torch.tensor([1e-12, -3e-8, 1e-5])
+    torch.testing.assert_close(registry.parts["tanh"].tiers["handmade"](x), x, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "softplus", "logsigmoid", "silu"])
+def test_second_derivative_is_finite_in_the_tails(name):
+    x = torch.tensor([-2000.0, 2000.0], dtype=torch.float64, requires_grad=True)
+    (first,) = torch.autograd.grad(registry.parts[name].tiers["handmade"](x).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), x)
+    assert second.isfinite().all()

@@ -1,0 +1,36 @@
+"""What the contract cannot say of softmax: the guessed axis, and what is refused."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from conceptlab.core import registry
+
+
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+@pytest.mark.parametrize("axes", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
+def test_guessed_axis(name, axes, tier):
+    x = torch.randn((2, 3, 4, 5)[:axes])
+    with pytest.warns(UserWarning, match=f"Implicit dimension choice for {name} has been deprecated") as warned:
+        received = registry.parts[name].tiers[tier](x)
+    assert warned[0].filename == __file__  # it points to the caller
+    with pytest.warns(UserWarning, match="Implicit dimension choice"):
+        expected = getattr(F, name)(x)
+    torch.testing.assert_close(received, expected)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
+def test_refused(name):
+    function = registry.parts[name].tiers["handmade"]
+    with pytest.raises(NotImplementedError, match="not implemented"):
+        function(torch.ones(2, 3).long(), 1)
+    with pytest.raises(IndexError, match="Dimension out of range"):
+        function(torch.ones(2, 3), 2)
+
+
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+def test_softmax2d_refuses_vectors(tier):
+    cls = registry.parts["Softmax2d"].tiers[tier]
+    with pytest.raises(ValueError, match="3D or 4D"):
+        cls(tier=tier)(torch.ones(2, 3))

@@ -1,0 +1,96 @@
+"""CONTRIBUTING.md, done: its example is written down, checked and broken, exactly as the text says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text()
+FILES = dict(re.findall(r"^`conceptlab/concepts/softsign/(\w+\.py)`:\n\n```python\n(.*?)^```$", TEXT, re.M | re.S))
+MUTANTS = re.findall(r"^\| `(\w+\.py)` \| `(.+)` \| `(.+)` \| `(\w+)` \|$", TEXT, re.M)
+
+PROGRAM = """
+import importlib, sys, warnings
+from conceptlab.core import registry
+from conceptlab.verify import class_checks, function_checks
+from conceptlab.verify.closeness import Mismatch
+
+warnings.simplefilter("ignore", FutureWarning)  # torch's own
+registry.add_concept("softsign", importlib.import_module("softsign"))
+function, cls = registry.parts["softsign"], registry.parts["Softsign"]
+"""
+
+pytestmark = pytest.mark.slow
+
+
+def run(folder: Path, program: str) -> str:
+    """Run a program that has the concept, as the files in ``folder`` have it."""
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(folder)!r})\n{PROGRAM}{program}"]
+    outcome = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    return outcome.stdout
+
+
+def written(folder: Path, files: dict[str, str]) -> Path:
+    (folder / "softsign").mkdir(parents=True)
+    for name, text in files.items():
+        (folder / "softsign" / name).write_text(text)
+    return folder
+
+
+def test_the_example_is_well_formed_and_right(tmp_path):
+    assert set(FILES) == {"__init__.py", "naive.py", "handmade.py", "samples.py"}
+    folder = written(tmp_path, FILES)
+    for command in (["format", "--check"], ["check"]):
+        subprocess.run(["ruff", *command, "--config", REPOSITORY / "pyproject.toml", folder], check=True)
+    counted = run(
+        folder,
+        """
+import doctest
+assert doctest.testmod(registry.package("softsign")) == (0, 1)
+for tier, checks in {"naive": function_checks.NAIVE_CHECKS, "handmade": function_checks.CHECKS}.items():
+    for check in checks:
+        check(function, function.tiers[tier])
+for tier, checks in {"naive": class_checks.NAIVE_CHECKS, "handmade": class_checks.CHECKS}.items():
+    for check in checks:
+        check(cls, tier)
+print(len(function_checks.CHECKS), len(class_checks.CHECKS))
+from conceptlab import nn
+nn.Softsign(tier="naive")
+nn.functional.softsign
+""",
+    )
+    assert counted.split() == ["14", "7"], "the text counts the checks: correct it"
+    assert "fourteen checks of each function and seven of each class" in TEXT
+
+
+def test_every_broken_line_is_caught(tmp_path):
+    assert len(MUTANTS) == 4
+    broken = []
+    for file, line, wrong, check in MUTANTS:
+        assert FILES[file].count(line) == 1, (file, line)
+        broken.append((f"{file}: {wrong}", FILES[file].replace(line, wrong), check))
+    run(
+        written(tmp_path, FILES),
+        f"""
+for what, text, check in {broken!r}:
+    module = dict()
+    exec(text, module)
+    try:
+        getattr(function_checks, check)(function, module["softsign"])
+    except Mismatch:
+        continue
+    raise SystemExit(f"{{check}} did not notice {{what}}")
+""",
+    )
+
+
+def test_every_file_and_target_that_it_names_exists():
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", TEXT):
+        assert (REPOSITORY / link).exists(), link
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for target in re.findall(r"\bmake ([a-z-]+)\b", TEXT):
+        assert re.search(rf"^{target}:", makefile, re.M), target
