@@ -63,7 +63,8 @@ class Rule(torch.autograd.Function):
             # torch binds the inputs to forward's signature at each call: working it out takes longer than a small rule
             cls.forward.__signature__ = inspect.signature(cls.forward)
         if "jvp" in cls.__dict__:
-            cls.jvp = staticmethod(_under_nested_forward_mode(cls.__dict__["jvp"].__func__))
+            jvp = _under_nested_forward_mode(cls.__dict__["jvp"].__func__)
+            cls.jvp = staticmethod(jvp)  # type: ignore[method-assign]
 
         # torch.compile refuses a Function with a jvp, and without one there is no forward mode. So each rule has a twin
         # without it. It is made anew for each subclass: an inherited twin would run its parent's rule, silently.
@@ -121,9 +122,9 @@ class ElementwiseRule(Rule):
             def jvp(ctx: Any, tangent: torch.Tensor, *_: None) -> torch.Tensor:
                 return times_slope(tangent, *ctx.saved_tensors, *ctx.scalars)
 
-            cls.setup_context = staticmethod(setup_context)
-            cls.backward = staticmethod(backward)
-            cls.jvp = staticmethod(jvp)
+            cls.setup_context = staticmethod(setup_context)  # type: ignore[method-assign]
+            cls.backward = staticmethod(backward)  # type: ignore[method-assign]
+            cls.jvp = staticmethod(jvp)  # type: ignore[method-assign]
         super().__init_subclass__()
 
 

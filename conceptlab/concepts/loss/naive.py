@@ -152,10 +152,10 @@ def _of_classes(
             (1 - label_smoothing) * -weights[t] * row[t] + (label_smoothing * smooth if label_smoothing else 0)
         )
         counts.append(weights[t])
-    losses = torch.stack(losses) if losses else rows.sum(-1).reshape(-1)
+    stacked = torch.stack(losses) if losses else rows.sum(-1).reshape(-1)
     if reduction != "mean":
-        return _reduced(losses.reshape(target.shape), reduction)
-    return losses.sum() / (torch.stack(counts).sum() if counts else 0)
+        return _reduced(stacked.reshape(target.shape), reduction)
+    return stacked.sum() / (torch.stack(counts).sum() if counts else 0)
 
 
 def _class_last(x: Tensor) -> Tensor:
