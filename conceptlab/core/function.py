@@ -61,7 +61,8 @@ class Rule(torch.autograd.Function):
             return
         if "forward" in cls.__dict__:
             # torch binds the inputs to forward's signature at each call: working it out takes longer than a small rule
-            cls.forward.__signature__ = inspect.signature(cls.forward)
+            forward: Any = cls.forward
+            forward.__signature__ = inspect.signature(forward)
         if "jvp" in cls.__dict__:
             jvp = _under_nested_forward_mode(cls.__dict__["jvp"].__func__)
             cls.jvp = staticmethod(jvp)  # type: ignore[method-assign]
