@@ -19,7 +19,15 @@ REPOSITORY = Path(__file__).parents[1]
 TEXT = (REPOSITORY / "README.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```\n(?:```text\n(.*?)^```\n)?", TEXT, re.M | re.S)
 SHELL = [shlex.split(line) for line in re.findall(r"^\$ (.+)$", TEXT, re.M)]
-PROSE = re.sub(r"^```.*?^```$", "", TEXT, flags=re.M | re.S)
+PAGES = [*sorted(REPOSITORY.glob("*.md")), *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+
+def without_blocks(text):
+    """The prose of a page."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+
+
+PROSE = without_blocks(TEXT)
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +71,14 @@ def test_no_other_command_is_named():
     assert len(SHELL) == TEXT.count("\n$ ") == 11
 
 
-def test_its_targets_and_links_exist():
+def test_its_targets_exist():
     makefile = (REPOSITORY / "Makefile").read_text()
     targets = [command[1] for command in SHELL if command[0] == "make"]
     for target in [*targets, *re.findall(r"`make ([a-z-]+)`", PROSE)]:
         assert re.search(rf"^{target}:", makefile, re.M), target
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", PROSE):
-        assert (REPOSITORY / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", without_blocks(page.read_text())):
+        assert (page.parent / link).exists(), link

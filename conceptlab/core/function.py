@@ -1,6 +1,7 @@
 """How a derivative made by hand is written: once, as a `Rule`, and it serves every transform that torch has."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
@@ -58,6 +59,10 @@ class Rule(torch.autograd.Function):
         super().__init_subclass__()
         if "without_jvp" in cls.__dict__:
             return
+        if "forward" in cls.__dict__:
+            # torch binds the inputs to forward's signature at each call: working it out takes longer than a small rule
+            forward: Any = cls.forward
+            forward.__signature__ = inspect.signature(forward)
         if "jvp" in cls.__dict__:
             jvp = _under_nested_forward_mode(cls.__dict__["jvp"].__func__)
             cls.jvp = staticmethod(jvp)  # type: ignore[method-assign]

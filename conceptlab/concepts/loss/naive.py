@@ -74,8 +74,8 @@ def binary_cross_entropy(
 ) -> Tensor:
     if target.shape != input.shape:
         raise ValueError(f"Using a target size ({target.size()}) that is different to the input size ({input.size()}).")
-    if not torch.all((input >= 0) & (input <= 1)):
-        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1.")
+    inside = torch.all((input >= 0) & (input <= 1))
+    torch._assert_async(inside, "binary_cross_entropy: all elements of input should be between 0 and 1")
     yes, no = torch.log(input).clamp(min=-100), torch.log1p(-input).clamp(min=-100)
     losses = -(target * yes + (1 - target) * no)
     return _reduced(losses if weight is None else losses * weight, _chosen(reduction, size_average, reduce))
