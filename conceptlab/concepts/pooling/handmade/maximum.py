@@ -85,7 +85,7 @@ class _Maximum(Rule):
 
 def _run(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
     """y and t*, of a padded input."""
-    count = math.prod(window.kernel for window in windows)
+    count = math.prod([window.kernel for window in windows])
     if count > MANY and all(window.tiles for window in windows):
         return _at_once(x, windows)
     # a count up to 256 is exact in every floating-point dtype
@@ -132,7 +132,7 @@ def _in_blocks(x: Tensor) -> Sequence[Tensor]:
 
 def _first_inside(windows: Sequence[Window], like: Tensor, dtype: torch.dtype) -> Tensor:
     """The first place of each window that is not padding: the winner, unless a larger value comes."""
-    count = math.prod(window.kernel for window in windows)
+    count = math.prod([window.kernel for window in windows])
     winners = torch.zeros_like(like, dtype=dtype)
     for axis, window in enumerate(windows):
         count //= window.kernel
@@ -145,7 +145,7 @@ def _first_inside(windows: Sequence[Window], like: Tensor, dtype: torch.dtype) -
 
 def _indices(winners: Tensor, windows: Sequence[Window]) -> Tensor:
     """i(o, t*), in the flattened channel."""
-    lengths = [math.prod(window.size for window in windows[axis + 1 :]) for axis in range(len(windows))]
+    lengths = [math.prod([window.size for window in windows[axis + 1 :]]) for axis in range(len(windows))]
     starts = torch.zeros((), dtype=torch.int64, device=winners.device)
     for window, length in zip(windows, lengths, strict=True):
         along = [window.start(o) * length for o in range(window.out)]
