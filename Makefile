@@ -24,7 +24,7 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 demo: $(READY)  ## compare built-in and handmade parts on real digits, and say where the report is
-	$(BIN)/conceptlab compare experiment=digits_cnn
+	OMP_NUM_THREADS=1 $(BIN)/conceptlab compare experiment=digits_cnn
 
 quick: $(READY)  ## the tests of the inner loop, in two minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not gpu"

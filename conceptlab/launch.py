@@ -142,7 +142,7 @@ def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _without_hydra(cfg: DictConfig) -> Any:
-    return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
 
 
 def _loaded(path: Path) -> Any:

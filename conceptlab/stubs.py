@@ -23,6 +23,7 @@ MODULES = (
 )
 TORCH = ".".join(torch.__version__.split(".")[:2])
 HEADER = f"# Written by `python -m conceptlab.stubs`, with torch {TORCH}. Do not edit.\n"
+_STARS: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 
 
 def path(module: str) -> Path:
@@ -61,7 +62,7 @@ def _function(
     bare_star = "*, "
     for parameter in signature.parameters.values():
         kind = parameter.kind
-        star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(kind, "")
+        star = _STARS.get(kind, "")
         if kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL):
             star, bare_star = (bare_star if kind is parameter.KEYWORD_ONLY else star), ""
         annotation = _annotation(hints.get(parameter.name, parameter.annotation), imports)
@@ -92,9 +93,10 @@ def _annotation(annotation: Any, imports: set[str]) -> str:
         return "typing.Any"
     if annotation.__module__ == "builtins":
         return annotation.__qualname__
-    if getattr(torch, annotation.__name__, None) is annotation:
+    name = annotation.__name__
+    if vars(torch).get(name) is annotation:
         imports.add("torch")
-        return f"torch.{annotation.__name__}"
+        return f"torch.{name}"
     imports.add(annotation.__module__)
     return f"{annotation.__module__}.{annotation.__qualname__}"
 

@@ -108,7 +108,7 @@ def measure(part: Part, tier: str, case: Case, *, device: str = "cpu", compiled:
         for contender in (ours, theirs):
             torch.manual_seed(SEED)
             results.append(contender.forward())
-        check_same(*results, where=f"{part.name}, {case.network}", bound=1e-3, strides=False)
+        check_same(results[0], results[1], f"{part.name}, {case.network}", bound=1e-3, strides=False)
     forward = interleaved([ours.forward, theirs.forward], device=device)
     both = _both(ours, theirs, device)
     memory = [peak_bytes(c.backward or c.forward, device) for c in (ours, theirs)]

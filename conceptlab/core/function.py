@@ -1,6 +1,7 @@
 """How a derivative made by hand is written: once, as a `Rule`, and it serves every transform that torch has."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal
 
@@ -58,8 +59,13 @@ class Rule(torch.autograd.Function):
         super().__init_subclass__()
         if "without_jvp" in cls.__dict__:
             return
+        if "forward" in cls.__dict__:
+            # torch binds the inputs to forward's signature at each call: working it out takes longer than a small rule
+            forward: Any = cls.forward
+            forward.__signature__ = inspect.signature(forward)
         if "jvp" in cls.__dict__:
-            cls.jvp = staticmethod(_under_nested_forward_mode(cls.__dict__["jvp"].__func__))
+            jvp = _under_nested_forward_mode(cls.__dict__["jvp"].__func__)
+            cls.jvp = staticmethod(jvp)  # type: ignore[method-assign]
 
         # torch.compile refuses a Function with a jvp, and without one there is no forward mode. So each rule has a twin
         # without it. It is made anew for each subclass: an inherited twin would run its parent's rule, silently.
@@ -117,9 +123,9 @@ class ElementwiseRule(Rule):
             def jvp(ctx: Any, tangent: torch.Tensor, *_: None) -> torch.Tensor:
                 return times_slope(tangent, *ctx.saved_tensors, *ctx.scalars)
 
-            cls.setup_context = staticmethod(setup_context)
-            cls.backward = staticmethod(backward)
-            cls.jvp = staticmethod(jvp)
+            cls.setup_context = staticmethod(setup_context)  # type: ignore[method-assign]
+            cls.backward = staticmethod(backward)  # type: ignore[method-assign]
+            cls.jvp = staticmethod(jvp)  # type: ignore[method-assign]
         super().__init_subclass__()
 
 

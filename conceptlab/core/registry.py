@@ -14,6 +14,7 @@ import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from types import MappingProxyType, ModuleType
+from typing import Any
 
 from conceptlab.core.autocast import outside_autocast
 from conceptlab.core.concept import TORCH_HOME, Concept, Part
@@ -129,9 +130,10 @@ class Registry:
         tiers = {tier: ops.functions() for tier, ops in all_tiers(concept.family).items()}
         home = TORCH_HOME[concept.family]
         public = f"conceptlab.{concept.family}"
-        for cls, needs in ((cls, cls.needs) for cls in concept.classes):
+        for cls in concept.classes:
             twin = getattr(importlib.import_module(home), cls.__name__)
-            able = {tier: cls for tier, functions in tiers.items() if functions.keys() >= set(needs)}
+            needs = set(cls.needs)  # type: ignore[attr-defined]  # set by the Concept
+            able: dict[str, Any] = {tier: cls for tier, functions in tiers.items() if functions.keys() >= needs}
             self._parts[cls.__name__] = Part(cls.__name__, name, home, public, twin, able | {"builtin": twin})
         if concept.family != "nn":
             return  # optimizers and transforms are classes; nobody names their functions

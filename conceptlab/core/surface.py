@@ -71,7 +71,7 @@ class Surface:
         tiers, part_name, where = dict(part.tiers), part.name, f"{self.name}.{name}"
 
         def function(*args: Any, tier: str = "handmade", **kwargs: Any) -> Any:
-            implementation = tiers.get(tier)
+            implementation: Any = tiers.get(tier)
             if implementation is None:
                 # raises, and says which tiers there are
                 implementation = namespace("nn", tier, needs=(part_name,), where=f"{where}(tier={tier!r})")

@@ -157,7 +157,7 @@ def run_and_record(
 ) -> Recorder:
     """Run ``function`` forward, backward with a random upstream gradient and, if ``twice``, backward again."""
     recorder = Recorder(names)
-    leaves = [p for module in names for p in module.parameters(recurse=False) if p.requires_grad]
+    leaves: list[Tensor] = [p for module in names for p in module.parameters(recurse=False) if p.requires_grad]
 
     def copy(value: Any) -> Any:
         if not isinstance(value, Tensor):

@@ -92,8 +92,8 @@ def second_gradients(outcome: Outcome) -> list[Tensor | None]:
     if not outputs or not outcome.leaves:
         return []
     grads = [g.requires_grad_() for g in upstream(outputs)]
-    first = torch.autograd.grad(outputs, outcome.leaves, grads, create_graph=True, allow_unused=True)
-    first = [g for g in first if g is not None and g.requires_grad]
+    all_first = torch.autograd.grad(outputs, outcome.leaves, grads, create_graph=True, allow_unused=True)
+    first = [g for g in all_first if g is not None and g.requires_grad]
     if not first:
         return []
     directions = upstream(first, seed=SEED + 1)

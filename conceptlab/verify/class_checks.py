@@ -5,6 +5,7 @@ import io
 import pickle
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -72,7 +73,7 @@ def constructed(part: Part, tier: str) -> int:
 def behaviour(part: Part, tier: str) -> int:
     """Values, gradients of inputs and parameters, buffers afterwards; training and evaluation; three calls in a row."""
     return sum(
-        each(samples(part, training=training), lambda s, training=training: _compare(part, tier, s, training, None))
+        each(samples(part, training=training), partial(_compare, part, tier, training=training))
         for training in (True, False)
     )
 
@@ -82,12 +83,12 @@ def channels_last_behaviour(part: Part, tier: str) -> int:
 
     def compare(sample: Sample) -> None:
         if any(isinstance(a, Tensor) and a.dim() in (4, 5) for a in sample.args):
-            _compare(part, tier, sample, True, channels_last)
+            _compare(part, tier, sample, training=True, layout=channels_last)
 
     return each(samples(part), compare)
 
 
-def _compare(part: Part, tier: str, sample: Sample, training: bool, layout: Any) -> None:
+def _compare(part: Part, tier: str, sample: Sample, *, training: bool, layout: Any = None) -> None:
     modules = [module.train(training) for module in _pair(part, tier, sample)]
     for call in range(3):
         results = []
@@ -102,9 +103,9 @@ def _compare(part: Part, tier: str, sample: Sample, training: bool, layout: Any)
         expected = or_none(lambda theirs=theirs: gradients(theirs))
         if expected is not None:
             check_same(gradients(ours), expected, f"gradient, call {call}", noise=NOISE, strides=False)
-        buffers = [dict(module.named_buffers()) for module in modules]
-        check_same(*buffers, f"buffers after call {call}")
-        if any(buffer.requires_grad for buffer in buffers[0].values()):
+        our_buffers, their_buffers = (dict(module.named_buffers()) for module in modules)
+        check_same(our_buffers, their_buffers, f"buffers after call {call}")
+        if any(buffer.requires_grad for buffer in our_buffers.values()):
             raise Mismatch("a buffer keeps the graph of the call")
 
 
@@ -139,17 +140,17 @@ def compiled(part: Part, tier: str) -> int:
 
     def compare(sample: Sample) -> None:
         torch.compiler.reset()
-        ours, theirs = _pair(part, tier, sample)
-        whole = torch.compile(ours, fullgraph=True, backend="aot_eager")
+        module, torchs = _pair(part, tier, sample)
+        whole: Any = torch.compile(module, fullgraph=True, backend="aot_eager")
         inplace = sample.init_kwargs.get("inplace", False) or True in sample.init_args
         if inplace:
             return  # a leaf cannot be written to; the function's own check covers it
-        outcomes = [
+        ours, theirs = (
             _with_parameters(run(module, sample.args, sample.kwargs, leaves_first=True), module)
-            for module in (whole, theirs)
-        ]
-        check_same(*(o.output for o in outcomes), "compiled value", strides=False)
-        check_same(*(gradients(o) for o in outcomes), "compiled gradient", strides=False)
+            for module in (whole, torchs)
+        )
+        check_same(ours.output, theirs.output, "compiled value", strides=False)
+        check_same(gradients(ours), gradients(theirs), "compiled gradient", strides=False)
 
     return each(_kinds(part), compare)
 
@@ -164,8 +165,11 @@ def on_meta(part: Part, tier: str) -> int:
         if theirs is None:
             return
         ours = modules[0](*args, **sample.kwargs)
-        flat = [o if isinstance(o, tuple) else (o,) for o in (ours, theirs)]
-        check_same(*([(tuple(t.shape), t.dtype, t.device.type) for t in o] for o in flat), "meta device")
+        received, expected = (
+            [(tuple(t.shape), t.dtype, t.device.type) for t in (o if isinstance(o, tuple) else (o,))]
+            for o in (ours, theirs)
+        )
+        check_same(received, expected, "meta device")
 
     return each(samples(part), compare)
 

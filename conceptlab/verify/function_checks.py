@@ -129,12 +129,10 @@ def layouts(part: Part, function: Callable) -> int:
                 gradient = partial(gradients, create_graph=True, layout=upstream_layout)
                 expected = or_none(lambda gradient=gradient, theirs=theirs: gradient(theirs))
                 if expected is not None:
-                    check_same(
-                        *([g.detach() for g in grads if g is not None] for grads in (gradient(ours), expected)),
-                        where=f"gradient, {layout.__name__}",
-                        noise=NOISE,
-                        strides=False,
+                    received, expected = (
+                        [g.detach() for g in grads if g is not None] for grads in (gradient(ours), expected)
                     )
+                    check_same(received, expected, f"gradient, {layout.__name__}", noise=NOISE, strides=False)
 
     return each(samples(part), compare)
 
@@ -318,17 +316,16 @@ def devices(part: Part, function: Callable) -> int:
         if theirs is None:
             return
         ours = run(function, args, kwargs)
-        pairs = [(ours.output, theirs.output)]
+        check_same(tree_map(_shape, ours.output), tree_map(_shape, theirs.output), "meta device")
         expected = or_none(lambda: _meta_gradients(theirs))
         if expected is not None:
-            pairs.append((_meta_gradients(ours), expected))
-        for a, b in pairs:
-            check_same(
-                *(tree_map(lambda t: (t.shape, t.dtype) if isinstance(t, Tensor) else t, x) for x in (a, b)),
-                "meta device",
-            )
+            check_same(tree_map(_shape, _meta_gradients(ours)), tree_map(_shape, expected), "meta device, gradient")
 
     return each(samples(part), compare)
+
+
+def _shape(value: Any) -> Any:
+    return (value.shape, value.dtype) if isinstance(value, Tensor) else value
 
 
 def _meta(value: Any) -> Any:

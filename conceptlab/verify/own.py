@@ -18,5 +18,7 @@ def as_part(value: Any, like: str) -> tuple[Part, str]:
         like: the part that it stands for.
     """
     choice = Parts({like: value})[like]
+    if choice is None:  # it would have been refused above
+        raise KeyError(like)
     part = registry.parts[like]
     return replace(part, tiers={**part.tiers, choice.label: choice.implementation}), choice.label

@@ -64,7 +64,9 @@ def class_samples(part: Part, dtype: torch.dtype, *, training: bool, device: str
             yield Sample(name, tuple(forward.args), forward.kwargs, tuple(init.args), init.kwargs)
 
 
-def class_error_samples(part: Part, dtype: torch.dtype, device: str = "cpu") -> Iterator[tuple[Sample, type, bool]]:
+def class_error_samples(
+    part: Part, dtype: torch.dtype, device: str = "cpu"
+) -> Iterator[tuple[Sample, type[Exception], bool]]:
     """Constructions and calls that torch refuses, with the exception's type, and whether the constructor raises it."""
     for info in module_infos(part):
         if info.module_error_inputs_func is None:
@@ -72,9 +74,9 @@ def class_error_samples(part: Part, dtype: torch.dtype, device: str = "cpu") -> 
         inputs = info.module_error_inputs_func(info, device=device, dtype=dtype, requires_grad=False, training=True)
         for number, error in enumerate(inputs):
             init, forward = error.module_error_input.constructor_input, error.module_error_input.forward_input
-            args = (tuple(forward.args), forward.kwargs) if forward else ((), {})
+            args, kwargs = (tuple(forward.args), forward.kwargs) if forward else ((), {})
             in_constructor = "CONSTRUCTION" in error.error_on.name
-            sample = Sample(f"error-{number}", *args, tuple(init.args), init.kwargs)
+            sample = Sample(f"error-{number}", args, kwargs, tuple(init.args), init.kwargs)
             yield sample, error.error_type, in_constructor
 
 

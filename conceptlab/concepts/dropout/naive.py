@@ -41,6 +41,8 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 
 
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    if _nothing_to_drop(input, p, training):
+        return input  # whatever its shape
     return _dropped_to_lowest(input, _channels(input), p, training, inplace)
 
 

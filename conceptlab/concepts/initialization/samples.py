@@ -5,6 +5,7 @@ They write random numbers into leaves that require a gradient, so that none of t
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -27,9 +28,16 @@ _WEIGHTS = {
     "integers": lambda: torch.zeros(3, 4, dtype=torch.int64),
 }
 _MODES = [{"mode": mode, "nonlinearity": f} for mode in ("fan_in", "FAN_OUT") for f in ("relu", "tanh", "linear")]
-_KAIMING = [{}, {"a": 5**0.5}, {"a": 1, "mode": "fan_out"}, *_MODES, {"mode": "fan_on"}, {"nonlinearity": "gelu"}]
-_XAVIER = [{}, {"gain": 5 / 3}, {"gain": 0.0}]
-_ARGUMENTS = {
+_KAIMING: list[dict[str, Any]] = [
+    {},
+    {"a": 5**0.5},
+    {"a": 1, "mode": "fan_out"},
+    *_MODES,
+    {"mode": "fan_on"},
+    {"nonlinearity": "gelu"},
+]
+_XAVIER: list[dict[str, Any]] = [{}, {"gain": 5 / 3}, {"gain": 0.0}]
+_ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "uniform_": [{}, {"a": -3.0, "b": 2.5}, {"a": 1.0, "b": 1.0}, {"a": 1.0, "b": 0.0}],
     "normal_": [{}, {"mean": 2.0, "std": 0.1}, {"std": 0.0}, {"std": -1.0}],
     "trunc_normal_": [

@@ -30,13 +30,14 @@ Source: Bishop, *Pattern Recognition and Machine Learning*, 2006, chapters 3 and
 location parameter*, 1964; Szegedy et al., *Rethinking the Inception architecture*, 2016 (label smoothing).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from conceptlab.core import Concept, Function, Tiered, message
+from conceptlab.core.autocast import Policy
 
 
 class MSELoss(Tiered, torch.nn.MSELoss):
@@ -149,7 +150,7 @@ def _with_number(
     return function(input, target, weight, reduction=name, pos_weight=pos_weight)
 
 
-def _unsafe(input: Tensor, target: Tensor, *args: object, **kwargs: object) -> dict[str, str]:
+def _unsafe(input: Tensor, target: Tensor, *args: object, **kwargs: object) -> Mapping[str, Policy] | None:
     """torch's refusal: half precision cannot tell a probability from 1 where float32 can."""
     if input.device.type == "cuda":
         raise RuntimeError(

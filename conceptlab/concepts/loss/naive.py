@@ -74,8 +74,8 @@ def binary_cross_entropy(
 ) -> Tensor:
     if target.shape != input.shape:
         raise ValueError(f"Using a target size ({target.size()}) that is different to the input size ({input.size()}).")
-    if not torch.all((input >= 0) & (input <= 1)):
-        raise RuntimeError("binary_cross_entropy: all elements of input should be between 0 and 1.")
+    inside = torch.all((input >= 0) & (input <= 1))
+    torch._assert_async(inside, "binary_cross_entropy: all elements of input should be between 0 and 1")
     yes, no = torch.log(input).clamp(min=-100), torch.log1p(-input).clamp(min=-100)
     losses = -(target * yes + (1 - target) * no)
     return _reduced(losses if weight is None else losses * weight, _chosen(reduction, size_average, reduce))
@@ -152,10 +152,10 @@ def _of_classes(
             (1 - label_smoothing) * -weights[t] * row[t] + (label_smoothing * smooth if label_smoothing else 0)
         )
         counts.append(weights[t])
-    losses = torch.stack(losses) if losses else rows.sum(-1).reshape(-1)
+    stacked = torch.stack(losses) if losses else rows.sum(-1).reshape(-1)
     if reduction != "mean":
-        return _reduced(losses.reshape(target.shape), reduction)
-    return losses.sum() / (torch.stack(counts).sum() if counts else 0)
+        return _reduced(stacked.reshape(target.shape), reduction)
+    return stacked.sum() / (torch.stack(counts).sum() if counts else 0)
 
 
 def _class_last(x: Tensor) -> Tensor:

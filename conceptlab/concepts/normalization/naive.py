@@ -1,6 +1,7 @@
 """Normalization by its definition, one formula a line. The derivatives are left to autograd."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ def batch_norm(
     if (running_mean is None) != (running_var is None):
         raise ValueError("batch_norm: running_mean and running_var must either both be None or neither be None.")
 
-    def by_channel(parameter: Tensor) -> Tensor:
+    def by_channel(parameter: Any) -> Tensor:
         return parameter.reshape(-1, *[1] * (input.dim() - 2))
 
     x = input.to(torch.promote_types(input.dtype, torch.float32))  # statistics of halves would be too coarse

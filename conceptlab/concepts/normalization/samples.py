@@ -1,6 +1,6 @@
 """Inputs for batch normalization that PyTorch's own samples do not reach, and the shapes of its benchmark."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -45,7 +45,7 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("no running statistics", (randn(2, 3, 4).requires_grad_(), None, None), {"training": True})
 
 
-def _layer_inputs(*shape: int) -> Case:
+def _layer_inputs(*shape: int) -> Callable[[], tuple]:
     def inputs() -> tuple:
         C = shape[1]
         x = torch.randn(shape).requires_grad_()

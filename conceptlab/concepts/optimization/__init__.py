@@ -57,7 +57,8 @@ class _TieredOptimizer(Tiered):
 
     def __getstate__(self) -> dict[str, Any]:
         # torch's lists what it keeps
-        return super().__getstate__() | {"ops": self.ops}
+        state: Any = super().__getstate__()
+        return state | {"ops": self.ops}
 
     def __repr__(self) -> str:
         return f"{super().__repr__().removesuffix(')')}tier: {self.tier}\n)"

@@ -75,10 +75,8 @@ class _Fold(Rule):
         for axis, left, right in reversed(list(_axes(g, pad))):
             size = g.shape[axis] - left - right
             for border, source in _borders(folded, axis, left, right, mode):
-                if mode == "replicate":
-                    source += border.sum(axis, keepdim=True)
-                elif source is not None:
-                    source += _mirrored(border, axis, mode)
+                if source is not None:
+                    source += border.sum(axis, keepdim=True) if mode == "replicate" else _mirrored(border, axis, mode)
             folded = folded.narrow(axis, left, size)
         return folded.clone(memory_format=torch.contiguous_format)
 

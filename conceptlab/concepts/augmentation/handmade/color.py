@@ -49,9 +49,9 @@ def normalize(inpt: Tensor, mean: Sequence[float], std: Sequence[float], inplace
                 remedy="A channel that is constant needs none: give 1.",
             )
         )
-    mean, std = (torch.as_tensor(x, dtype=inpt.dtype, device=inpt.device) for x in (mean, std))
-    mean, std = (x.reshape(-1, 1, 1) if x.dim() == 1 else x for x in (mean, std))
-    return (inpt.sub_(mean) if inplace else inpt - mean).div_(std)
+    m, s = (torch.as_tensor(x, dtype=inpt.dtype, device=inpt.device) for x in (mean, std))
+    m, s = (x.reshape(-1, 1, 1) if x.dim() == 1 else x for x in (m, s))
+    return (inpt.sub_(m) if inplace else inpt - m).div_(s)
 
 
 def adjust_brightness(inpt: Tensor, brightness_factor: float) -> Tensor:

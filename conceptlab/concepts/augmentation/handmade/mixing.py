@@ -1,5 +1,7 @@
 """Rectangles overwritten, and images of a batch mixed."""
 
+from typing import Any
+
 from torch import Tensor
 
 
@@ -22,6 +24,7 @@ def cutmix(batch: Tensor, box: tuple[int, int, int, int]) -> Tensor:
 
 def mixup_labels(labels: Tensor, lam: float, num_classes: int | None = None) -> Tensor:
     if labels.dim() == 1:
-        one_hot = labels.new_zeros(len(labels), num_classes)
+        size: Any = (len(labels), num_classes)
+        one_hot = labels.new_zeros(size)
         labels = one_hot.scatter_(1, labels[:, None], 1)
     return mixup(labels if labels.is_floating_point() else labels.float(), lam)

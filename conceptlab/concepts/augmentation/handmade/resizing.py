@@ -15,6 +15,7 @@ its weights around the diagonal, `BLOCK` new pixels at a time need a narrow part
 
 import math
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ from torchvision.transforms import InterpolationMode
 from conceptlab.concepts.augmentation.handmade.moving import crop
 from conceptlab.core import did_you_mean, message
 
-Interpolation = InterpolationMode | str | int
+Interpolation: TypeAlias = InterpolationMode | str | int
 _PILLOW = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
 BLOCK = 32
 """New pixels at a time: the product is dense, and so costs by the width of the block."""
@@ -81,7 +82,7 @@ def resized_crop(
 
 def interpolation_name(interpolation: Interpolation) -> str:
     """The name of an interpolation that is given as a name, as Pillow's number or as torchvision's enumeration."""
-    name = _PILLOW.get(interpolation) if isinstance(interpolation, int) else interpolation
+    name: Any = _PILLOW.get(interpolation) if isinstance(interpolation, int) else interpolation
     name = name.value if isinstance(name, InterpolationMode) else name
     if name not in _NAMES:
         raise ValueError(
@@ -130,7 +131,8 @@ def _nearest(mode: str, n: int, m: int, device: torch.device) -> Tensor:
 def _resize_axis(image: Tensor, axis: int, m: int, mode: str, antialias: bool, to_bytes: bool) -> Tensor:
     n = image.shape[axis]
     bands = [_weights(n, m, begin, min(begin + BLOCK, m), mode, antialias) for begin in range(0, m, BLOCK)]
-    unit = _unit(max(weights.amax().tolist() for _, weights in bands)) if to_bytes else None
+    largest: Any = max(weights.amax().tolist() for _, weights in bands)
+    unit = _unit(largest) if to_bytes else None
     blocks = []
     for first, weights in bands:
         weights = (weights if unit is None else weights.div(unit).round().mul(unit)).to(image)

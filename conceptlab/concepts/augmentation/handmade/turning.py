@@ -18,6 +18,7 @@ Which pixel is nearest can hang on the last bit, so places are computed in the s
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -58,10 +59,10 @@ def affine(
     fill: Fill = None,
     center: list[float] | None = None,
 ) -> Tensor:
-    shear = _checked_numbers(angle, translate, scale, shear, center)
+    shears = _checked_numbers(angle, translate, scale, shear, center)
     mode = _checked_mode(inpt, interpolation, fill)
     H, W = inpt.shape[-2:]
-    matrix = _inverse(_from_middle(center, H, W), angle, translate, scale, shear)
+    matrix = _inverse(_from_middle(center, H, W), angle, translate, scale, shears)
     return _sample(inpt, *_places(inpt, matrix, H, W), mode, fill)
 
 
@@ -97,7 +98,7 @@ def _places(image: Tensor, matrix: list[list[float]], height: int, width: int) -
     """Where each new pixel comes from: columns and rows of the old image, (height, width) each."""
     H, W = image.shape[-2:]
     dtype = image.dtype if image.is_floating_point() else torch.float32
-    options = {"dtype": dtype, "device": image.device}
+    options: dict[str, Any] = {"dtype": dtype, "device": image.device}
     grid = torch.ones(height, width, 3, **options)
     # counted from the middle, in pixels; linspace in the default precision, as torch has it
     grid[..., 0] = torch.linspace((1 - width) * 0.5, (width - 1) * 0.5, width, device=image.device)

@@ -1,6 +1,7 @@
 """Blur, rectangles overwritten, and images of a batch mixed."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +22,8 @@ def gaussian_blur(inpt: Tensor, kernel_size, sigma=None) -> Tensor:
     (k_x, k_y), (s_x, s_y) = sizes, [*sigmas, *sigmas][:2]
     padded = pad(inpt if inpt.is_floating_point() else inpt.float(), [k_x // 2, k_y // 2], padding_mode="reflect")
     H, W = inpt.shape[-2:]
-    total, weights = 0, 0
+    total: Any = 0
+    weights: Any = 0
     for i in range(k_y):
         for j in range(k_x):
             w = math.exp(-((i - k_y // 2) ** 2) / (2 * s_y**2) - (j - k_x // 2) ** 2 / (2 * s_x**2))
@@ -52,5 +54,6 @@ def cutmix(batch: Tensor, box) -> Tensor:
 
 def mixup_labels(labels: Tensor, lam: float, num_classes: int | None = None) -> Tensor:
     if labels.dim() == 1:
-        labels = torch.stack([(torch.arange(num_classes) == label).float() for label in labels])
+        classes: Any = num_classes
+        labels = torch.stack([(torch.arange(classes) == label).float() for label in labels])
     return mixup(labels if labels.is_floating_point() else labels.float(), lam)

@@ -1,6 +1,7 @@
 """Resizing: each new pixel is a weighted mean of the old ones around its place."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from conceptlab.concepts.augmentation.naive.moving import crop, pixel_from
 
 def resize(inpt: Tensor, size, interpolation=InterpolationMode.BILINEAR, max_size=None, antialias=True) -> Tensor:
     mode = mode_name(interpolation)
-    height, width = _new_size(*inpt.shape[-2:], size, max_size)
+    height, width = _new_size(inpt.shape[-2], inpt.shape[-1], size, max_size)
     if (height, width) == inpt.shape[-2:]:
         return inpt
     if mode in ("nearest", "nearest-exact"):
@@ -23,7 +24,9 @@ def resize(inpt: Tensor, size, interpolation=InterpolationMode.BILINEAR, max_siz
         if m == image.shape[axis]:
             continue
         pixels = image.unbind(axis)
-        sums = [sum(w * pixels[j] for j, w in _weights(i, len(pixels), m, mode, antialias)) for i in range(m)]
+        sums: list[Any] = [
+            sum(w * pixels[j] for j, w in _weights(i, len(pixels), m, mode, antialias)) for i in range(m)
+        ]
         image = torch.stack(sums, axis)
         if inpt.dtype == torch.uint8:
             image = (image + 0.5).floor().clamp(0, 255)
@@ -77,7 +80,8 @@ def _new_size(H: int, W: int, size, max_size):
 def _nearest(n: int, m: int, mode: str) -> list[int]:
     half = 0.5 if mode == "nearest-exact" else 0.0
     scale = torch.tensor(n, dtype=torch.float32) / m  # torch's rounding decides at ties
-    return [min(int((torch.tensor(i + half, dtype=torch.float32) * scale).tolist()), n - 1) for i in range(m)]
+    places: list[Any] = [(torch.tensor(i + half, dtype=torch.float32) * scale).tolist() for i in range(m)]
+    return [min(int(place), n - 1) for place in places]
 
 
 def _weights(i: int, n: int, m: int, mode: str, antialias) -> list[tuple[int, float]]:

@@ -1,6 +1,7 @@
 """Rotation and general affine maps: the old place of each new pixel lies between pixels."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -82,7 +83,8 @@ def _moved(image: Tensor, matrix: Tensor, size: tuple[int, int], mode: str, fill
     else:
         corners = [(old_x.floor() + dx, old_y.floor() + dy) for dx in (0, 1) for dy in (0, 1)]
         terms = [(cx, cy, (1 - (old_x - cx).abs()) * (1 - (old_y - cy).abs())) for cx, cy in corners]
-    output, coverage = 0, 0
+    output: Any = 0
+    coverage: Any = 0
     for cx, cy, weight in terms:
         weight = weight * ((cx >= 0) & (cx < W) & (cy >= 0) & (cy < H))
         value = pixels[..., cy.clamp(0, H - 1).long(), cx.clamp(0, W - 1).long()]

@@ -27,7 +27,7 @@ from conceptlab.concepts.convolution.handmade.geometry import Geometry, wide
 
 _CACHED = 2**18
 """Elements of a block on a CPU: 1 MiB of float32, about a core's second-level cache."""
-_FEW = 128
+_FEW = 256
 """Below so many columns a matrix product spends its time on fetching the weights: then several samples go together."""
 
 Block = tuple[slice, slice, slice]
@@ -100,7 +100,7 @@ def _scatter(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
 def _gathered(x: Tensor, kernel: Size, out: Size, geometry: Geometry) -> Iterator[tuple[Block, Tensor]]:
     """Block by block, the matrices X, (G, C/G·K, P·n)."""
     G, C, rank = geometry.groups, x.shape[1], len(kernel)
-    canvas = None
+    canvas = room = None
     for samples, bands in _blocks(x, kernel, out):
         part = samples_last(x[samples])  # (C, *size, n)
         if not any(geometry.padding):
@@ -114,10 +114,12 @@ def _gathered(x: Tensor, kernel: Size, out: Size, geometry: Geometry) -> Iterato
         windows = windows.permute(0, *range(2 + rank, 2 + 2 * rank), *range(1, 2 + rank))
         for band in bands:
             block = windows[(slice(None),) * (1 + rank) + (band,)]
-            yield (
-                (samples, slice(None), band),
-                block.reshape(G, C // G * kernel.numel(), block.shape[1 + rank :].numel()),
-            )
+            if kernel.numel() > 1:
+                # one room for all blocks: new memory costs as much as the copy
+                room = padded.new_empty(block.shape) if room is None or room.shape != block.shape else room
+                block = room.copy_(block)
+            shape = (G, C // G * kernel.numel(), block.shape[1 + rank :].numel())
+            yield (samples, slice(None), band), block.reshape(shape)
 
 
 def _blocks(x: Tensor, kernel: Size, out: Size) -> Iterator[tuple[slice, list[slice]]]:
@@ -126,9 +128,10 @@ def _blocks(x: Tensor, kernel: Size, out: Size) -> Iterator[tuple[slice, list[sl
     # a GPU is kept busy, and a compiled graph small, by one large product
     cached = _CACHED if x.device.type == "cpu" and not torch.compiler.is_compiling() else 2**27
     fit = max(cached // max(C * kernel.numel() * out[1:].numel(), 1), 1)  # output rows in a block
-    samples = -(-_FEW // out.numel())
     if kernel.numel() > 1:
-        samples = max(samples, fit // out[0])
+        samples = max(-(-_FEW // out.numel()), fit // out[0])
+    else:
+        samples = -(-_FEW // (2 * out.numel()))  # one sample alone needs no copy
     count = -(-out[0] // fit) if samples == 1 else 1
     band = -(-out[0] // count)
     bands = [slice(r, r + band) for r in range(0, out[0], band)]

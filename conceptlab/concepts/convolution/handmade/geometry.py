@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -47,7 +47,8 @@ class Geometry(NamedTuple):
         """All windows, (…, \\*out, …, \\*kernel), as a view: neighbours share what they overlap in."""
         for axis, (k, s, d) in enumerate(zip(kernel, self.stride, self.dilation, strict=True)):
             canvas = canvas.unfold(1 + axis, d * (k - 1) + 1, s)
-        return canvas[(..., *(slice(None, None, d) for d in self.dilation))]
+        index: Any = (..., *(slice(None, None, d) for d in self.dilation))
+        return canvas[index]
 
     def taps(self, canvas: Tensor, kernel: Sequence[int], out: Sequence[int]) -> Iterator[Tensor]:
         """For each tap the elements that it meets, one a window, (…, \\*out, …), as a view."""

@@ -103,7 +103,7 @@ def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> Non
 
 def _gathered(x: Tensor, kernel: Size, out: Size, geometry: Geometry) -> Iterator[tuple[Block, Tensor]]:
     """Block by block, the four differences of rows, (4, C·K, pairs, \\*others, n), with K taps of the other axes."""
-    C, rank = x.shape[1], len(kernel)
+    rank = len(kernel)
     # an odd number of rows gets one more, of zeros
     padding = (geometry.padding[0] + 1, *geometry.padding[1:]) if out[0] % 2 else geometry.padding
     canvas = room = None

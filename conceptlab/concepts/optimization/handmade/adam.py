@@ -14,6 +14,7 @@ parameters, since the corrections act on numbers.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -100,8 +101,8 @@ def adamw(
     maximize: bool,
 ) -> None:
     lists = (params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, state_steps)
-    flags = (foreach, capturable, differentiable, fused, grad_scale, found_inf, has_complex)
-    numbers = {"beta1": beta1, "beta2": beta2, "lr": lr, "weight_decay": weight_decay, "eps": eps}
+    flags: Any = (foreach, capturable, differentiable, fused, grad_scale, found_inf, has_complex)
+    numbers: dict[str, Any] = {"beta1": beta1, "beta2": beta2, "lr": lr, "weight_decay": weight_decay, "eps": eps}
     adam(*lists, *flags, decoupled_weight_decay=True, amsgrad=amsgrad, maximize=maximize, **numbers)
 
 

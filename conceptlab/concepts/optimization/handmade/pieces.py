@@ -45,7 +45,7 @@ def groups(columns: Columns) -> Iterator[Columns]:
         yield group
 
 
-def in_float32(tensors: Sequence[Tensor]) -> list[Tensor]:
+def in_float32(tensors: Sequence[Tensor]) -> list[Tensor] | tuple[Tensor, ...]:
     """Half precision is widened, so that a step is rounded once; other tensors are themselves."""
     return [t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in tensors]
 

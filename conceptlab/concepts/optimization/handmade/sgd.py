@@ -15,6 +15,7 @@ which is the last line of each of the two functions below.
 """
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -48,7 +49,7 @@ def sgd(
     refuse_scaled_gradients("sgd", grad_scale, found_inf)
     if not params:
         return
-    options = (scalar(weight_decay), momentum, scalar(lr), dampening, nesterov, maximize)
+    options: tuple[Any, ...] = (scalar(weight_decay), momentum, scalar(lr), dampening, nesterov, maximize)
     # One by one: what needs a derivative, a hyperparameter that is a tensor (its value stays on its device), a sparse
     # gradient, and a first step, which has to make the buffers.
     together = not (torch.is_grad_enabled() or has_sparse_grad or isinstance(lr, Tensor))
@@ -56,7 +57,7 @@ def sgd(
     if together and momentum == 0:
         _step_together(params, d_p_list, None, *options)
     elif together and all(buffer is not None for buffer in momentum_buffer_list):
-        _step_together(params, d_p_list, momentum_buffer_list, *options)
+        _step_together(params, d_p_list, cast("list[Tensor]", momentum_buffer_list), *options)
     else:
         for i, (param, grad) in enumerate(zip(params, d_p_list, strict=True)):
             buffer = momentum_buffer_list[i] if momentum != 0 else None
@@ -68,7 +69,7 @@ def sgd(
 def _step_together(
     params: Sequence[Tensor],
     grads: Sequence[Tensor],
-    buffers: Sequence[Tensor | None] | None,
+    buffers: Sequence[Tensor] | None,
     weight_decay: float,
     momentum: float,
     lr: float,

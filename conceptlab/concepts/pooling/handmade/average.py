@@ -107,8 +107,8 @@ class _Spread(Rule):
                 window.add_tap(places, axis, t, spread)
             spread = places.narrow(axis, window.left, window.size)
         if whole:
-            shape = (*g.shape[: -len(windows)], *(window.size for window in windows))
-            spread = spread.expand(shape).clone(memory_format=torch.contiguous_format)
+            sizes = (window.size for window in windows)
+            spread = spread.expand(*g.shape[: -len(windows)], *sizes).clone(memory_format=torch.contiguous_format)
         return spread.to(g.dtype)
 
     @staticmethod

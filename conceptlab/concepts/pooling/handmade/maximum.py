@@ -69,7 +69,7 @@ class _Maximum(Rule):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         windows = unpack(ctx.numbers)
-        indices = _indices(*ctx.saved_tensors, windows)
+        indices = _indices(ctx.saved_tensors[0], windows)
         shape = (*grad_output.shape[: -len(windows)], *(window.size for window in windows))
         flat = [t.flatten(-len(windows)) for t in (grad_output.new_zeros(shape), indices, grad_output)]
         grad_x = flat[0].scatter_add(-1, flat[1], flat[2]).reshape(shape)
@@ -78,7 +78,7 @@ class _Maximum(Rule):
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> tuple[Tensor, None]:
         windows = unpack(ctx.numbers)
-        indices = _indices(*ctx.saved_tensors, windows)
+        indices = _indices(ctx.saved_tensors[0], windows)
         chosen = tangent.flatten(-len(windows)).gather(-1, indices.flatten(-len(windows)))
         return chosen.reshape(indices.shape), None
 

@@ -9,7 +9,7 @@ place just beyond the input. In both, the values at place ``t`` of all windows f
 import math
 from collections.abc import Iterator, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ class Window(NamedTuple):
         """The first place of window ``o``, before the input where it is padded."""
         return o * self.stride - self.padding if self.stride else o * self.size // self.out
 
-    def count(self, o: int, include_pad: bool) -> int:
+    def count(self, o: int, include_pad: bool) -> int:  # type: ignore[override]  # nobody counts a tuple of numbers
         """The number of values of window ``o``."""
         if not self.stride:
             return -(-(o + 1) * self.size // self.out) - self.start(o)
@@ -170,7 +170,7 @@ def _adaptive_axis(n: int, out: int) -> Window:
 
 
 def _numbers(where: str, name: str, value: Sizes, rank: int) -> tuple[int, ...]:
-    numbers = (value,) * rank if isinstance(value, int) else tuple(value)
+    numbers: tuple[Any, ...] = (value,) * rank if isinstance(value, int) else tuple(value)
     numbers = numbers * rank if len(numbers) == 1 else numbers
     if len(numbers) != rank:
         _refuse(where, f"{name} must either be a single int, or a tuple of {rank} ints", "that", value)
