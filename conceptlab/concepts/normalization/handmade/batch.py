@@ -254,7 +254,7 @@ def _values_per_channel(x: Tensor) -> int:
     return max(1, math.prod(x.shape[:1] + x.shape[2:]))
 
 
-def _by_channel(values: Tensor | None, x: Tensor) -> Tensor | None:
+def _by_channel(values: Any, x: Tensor) -> Any:
     """One value a channel, (C), as (1, C, 1 …), which broadcasts over x."""
     return None if values is None else values.view((1, -1, *[1] * (x.dim() - 2)) if x.dim() > 1 else -1)
 
