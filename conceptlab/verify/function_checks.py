@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses import FakeTensorMode
 from torch.utils._pytree import tree_map
 
 from conceptlab.core import Part, registry
@@ -301,10 +302,6 @@ def error_inputs(part: Part, function: Callable) -> int:
 
 def compiled(part: Part, function: Callable) -> int:
     """``torch.compile`` takes forward and backward whole, on a few samples that differ in kind."""
-    kinds: dict[Any, Sample] = {}
-    for sample in samples(part):
-        ranks = tuple(a.dim() if isinstance(a, Tensor) else type(a) for a in sample.args)
-        kinds.setdefault((ranks[:1], tuple(sorted(sample.kwargs))), sample)
 
     def compare(sample: Sample) -> None:
         torch.compiler.reset()
@@ -317,11 +314,94 @@ def compiled(part: Part, function: Callable) -> int:
         check_same(ours.output, theirs.output, "compiled value", strides=False)
         check_same(gradients(ours), gradients(theirs), "compiled gradient", strides=False)
 
-    return each(list(kinds.values())[:4], compare)
+    return each(kinds(part)[:4], compare)
+
+
+def kinds(part: Part) -> list[Sample]:
+    """Samples that differ in the input's rank or in the arguments that are given, one of each kind."""
+    found: dict[Any, Sample] = {}
+    for sample in samples(part):
+        ranks = tuple(a.dim() if isinstance(a, Tensor) else type(a) for a in sample.args)
+        found.setdefault((ranks[:1], tuple(sorted(sample.kwargs))), sample)
+    return list(found.values())
+
+
+def autocast(part: Part, function: Callable) -> int:
+    """Inside ``torch.autocast`` the result has torch's dtype, on CPU and CUDA, and backward outside of it works."""
+
+    def compare(sample: Sample) -> None:
+        for first, others in _AUTOCAST_DTYPES:
+            args = tuple(_converted(a, others if i else first) for i, a in enumerate(sample.args))
+            kwargs = tree_map(lambda a, others=others: _converted(a, others), dict(sample.kwargs))
+            theirs = or_none(lambda args=args, kwargs=kwargs: run(_inside_autocast(part.torch, "cpu"), args, kwargs))
+            if theirs is not None:
+                where = f"autocast of {first} and {others}"
+                ours = run(_inside_autocast(function, "cpu"), args, kwargs)
+                check_same(tree_map(_shape, ours.output), tree_map(_shape, theirs.output), where)
+                expected = or_none(lambda theirs=theirs: gradients(theirs))
+                if expected is not None:
+                    check_same(tree_map(_shape, gradients(ours)), tree_map(_shape, expected), f"gradient, {where}")
+            with FakeTensorMode():
+                _compare_fake(part, function, tree_map(_fake, args), tree_map(_fake, kwargs), inside=True)
+
+    return each(kinds(part), compare)
+
+
+_AUTOCAST_DTYPES = (
+    (torch.float32, torch.float32),
+    (torch.bfloat16, torch.bfloat16),
+    (torch.bfloat16, torch.float32),  # the activations of a layer before, and this one's weights
+)
+
+
+def _converted(value: Any, dtype: torch.dtype) -> Any:
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.detach().to(dtype).requires_grad_(value.requires_grad)
+    return value
+
+
+def _inside_autocast(function: Callable, device: str) -> Callable:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        # not the context manager, which refuses CUDA where there is none
+        before = torch.is_autocast_enabled(device)
+        torch.set_autocast_enabled(device, True)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            torch.set_autocast_enabled(device, before)
+
+    return call
+
+
+def fake_cuda(part: Part, function: Callable) -> int:
+    """Shapes, dtypes and strides on CUDA, and nothing left on the CPU: forward, on tensors without values."""
+
+    def compare(sample: Sample) -> None:
+        with FakeTensorMode():
+            args, kwargs = tree_map(_fake, (sample.args, dict(sample.kwargs)))
+            _compare_fake(part, function, args, kwargs)
+
+    every = list(samples(part))
+    return each(every[:: 1 + len(every) // 60], compare)
+
+
+def _compare_fake(part: Part, function: Callable, args: tuple, kwargs: dict, *, inside: bool = False) -> None:
+    ours, theirs = (_inside_autocast(f, "cuda") if inside else f for f in (function, part.torch))
+    expected = or_none(lambda: run(theirs, args, kwargs).output)
+    if expected is not None:
+        received = run(ours, args, kwargs).output
+        check_same(tree_map(_shape, received), tree_map(_shape, expected), "fake CUDA tensors")
+
+
+def _fake(value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    fake = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device="cuda")
+    return fake.requires_grad_(value.requires_grad)
 
 
 def devices(part: Part, function: Callable) -> int:
-    """Shapes, dtypes and strides on the meta device (forward and backward) and on fake CUDA tensors (forward)."""
+    """Shapes, dtypes and strides on the meta device, forward and backward."""
 
     def compare(sample: Sample) -> None:
         args, kwargs = tree_map(_meta, (sample.args, dict(sample.kwargs)))
@@ -332,13 +412,13 @@ def devices(part: Part, function: Callable) -> int:
         check_same(tree_map(_shape, ours.output), tree_map(_shape, theirs.output), "meta device")
         expected = or_none(lambda: _meta_gradients(theirs))
         if expected is not None:
-            check_same(tree_map(_shape, _meta_gradients(ours)), tree_map(_shape, expected), "meta device, gradient")
+            check_same(tree_map(_shape, _meta_gradients(ours)), tree_map(_shape, expected), "gradient, meta device")
 
     return each(samples(part), compare)
 
 
 def _shape(value: Any) -> Any:
-    return (value.shape, value.dtype) if isinstance(value, Tensor) else value
+    return (value.shape, value.dtype, value.device.type) if isinstance(value, Tensor) else value
 
 
 def _meta(value: Any) -> Any:
@@ -386,5 +466,7 @@ CHECKS: tuple[Check, ...] = (
     error_inputs,
     compiled,
     devices,
+    fake_cuda,
+    autocast,
     purity,
 )

@@ -150,6 +150,20 @@ def _with_number(
     return function(input, target, weight, reduction=name, pos_weight=pos_weight)
 
 
+def _of_squares(*args: object, weight: Tensor | None = None, **kwargs: object) -> Policy | Mapping[str, Policy]:
+    """torch has a policy for the plain loss; a weighted one it makes of a power, which has one on CUDA alone."""
+    return "float32" if weight is None and not args[5:] else {"cuda": "float32"}
+
+
+def _of_distances(
+    *args: object, reduction: str = "mean", weight: Tensor | None = None, **kwargs: object
+) -> Policy | Mapping[str, Policy] | None:
+    """The same with a magnitude, which has none; on CUDA the sum over it has."""
+    if weight is None and not args[5:]:
+        return "float32"
+    return None if "none" in (reduction, *args[4:5]) else {"cuda": "float32"}
+
+
 def _unsafe(input: Tensor, target: Tensor, *args: object, **kwargs: object) -> Mapping[str, Policy] | None:
     """torch's refusal: half precision cannot tell a probability from 1 where float32 can."""
     if input.device.type == "cuda":
@@ -168,8 +182,8 @@ CONCEPT = Concept(
     title="losses",
     home=F,
     functions={
-        "mse_loss": Function(autocast="float32"),
-        "l1_loss": Function(autocast="float32"),
+        "mse_loss": Function(autocast=_of_squares),
+        "l1_loss": Function(autocast=_of_distances),
         "smooth_l1_loss": Function(autocast="float32"),
         "huber_loss": Function(autocast="float32"),
         "cross_entropy": Function(autocast="float32"),

@@ -30,7 +30,7 @@ Sources: LeCun et al., *Gradient-based learning applied to document recognition*
 network*, 2014 (global average pooling); He et al., *Spatial pyramid pooling*, 2015 (adaptive).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -38,6 +38,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from conceptlab.core import Concept, Function, Tiered
+from conceptlab.core.autocast import Policy
 
 Sizes = int | Sequence[int]
 
@@ -204,6 +205,12 @@ def _adaptive_with_indices(
 
 _nn = torch._C._nn
 
+
+def _without_indices(*args: object, return_indices: bool = False, **kwargs: object) -> Mapping[str, Policy] | None:
+    """torch's `max_pool3d` has a policy; the operation that it calls for the indices has none."""
+    return None if return_indices or args[6:7] == (True,) else {"cpu": "float32"}
+
+
 CONCEPT = Concept(
     title="pooling",
     home=F,
@@ -228,7 +235,7 @@ CONCEPT = Concept(
                 _nn.max_pool3d_with_indices: _max_with_indices,
                 F.max_pool3d_with_indices: _max_with_indices,
             },
-            autocast={"cpu": "float32"},
+            autocast=_without_indices,
         ),
         "avg_pool1d": Function(),
         "avg_pool2d": Function(),

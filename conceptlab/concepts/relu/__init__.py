@@ -137,7 +137,7 @@ CONCEPT = Concept(
         "hardtanh": Function(also={F.hardtanh_: _in_place}),
         "threshold": Function(also={torch.threshold: None, torch.threshold_: _in_place}),
         "leaky_relu": Function(also={F.leaky_relu_: _in_place}),
-        "prelu": Function(also={torch.prelu: None, torch.Tensor.prelu: None}, autocast={"cuda": "widest"}),
+        "prelu": Function(also={torch.prelu: None, torch.Tensor.prelu: None}, autocast="lower"),
         "elu": Function(also={F.elu_: _in_place}),
         "selu": Function(also={torch.selu: None, torch.selu_: _in_place}),
     },
