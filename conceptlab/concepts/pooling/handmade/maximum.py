@@ -17,6 +17,7 @@ a scatter backward and a gather forward, at the index that ``return_indices`` re
 
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -154,19 +155,16 @@ def _first_inside(windows: Sequence[Window], like: Tensor, dtype: torch.dtype) -
 def _indices(winners: Tensor, windows: Sequence[Window]) -> Tensor:
     """i(o, t*), in the flattened channel."""
     lengths = [math.prod([window.size for window in windows[axis + 1 :]]) for axis in range(len(windows))]
-    axes = list(zip(windows, lengths, strict=True))
-    starts = _sums_of_all([[w.start(o) * length for o in range(w.out)] for w, length in axes], winners.device)
+    axes, device = list(zip(windows, lengths, strict=True)), winners.device
+    first = [[w.start(o) * n for o in range(w.out)] for w, n in axes]
+    starts = _sums_of_all([torch.tensor(row, dtype=torch.int64, device=device) for row in first])
     # a table instead of divisions, which cost more than all the rest
-    steps = [[t * w.dilation * length for t in range(w.kernel)] for w, length in axes]
-    table = _sums_of_all(steps, winners.device).reshape(-1)
+    table = _sums_of_all([torch.arange(w.kernel, device=device) * (w.dilation * n) for w, n in axes]).reshape(-1)
     moves = table.index_select(0, winners.reshape(-1).to(torch.int64)).reshape(winners.shape)
     indices = moves.add_(starts)
     return indices if winners.is_contiguous() else torch.empty_like(winners, dtype=torch.int64).copy_(indices)
 
 
-def _sums_of_all(numbers: Sequence[Sequence[int]], device: torch.device) -> Tensor:
+def _sums_of_all(rows: Sequence[Tensor]) -> Tensor:
     """The sum of one number from each row, for all combinations."""
-    total = torch.zeros((), dtype=torch.int64, device=device)
-    for row in numbers:
-        total = total.unsqueeze(-1) + torch.tensor(row, dtype=torch.int64, device=device)
-    return total
+    return reduce(lambda total, row: total.unsqueeze(-1) + row, rows)
