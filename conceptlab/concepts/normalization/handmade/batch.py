@@ -43,14 +43,9 @@ its mean and its part along the output. Hence, for $g$ constant, a gradient of e
 
 **Evaluation.** $\mu$ and $\sigma^2$ are constants: only the straight way is left, $\partial L / \partial x_n =
 \gamma r\, g_n$.
-
-A channel needs nothing of the others. So a large input is taken a few channels at a time, as many as stay in the cache
-from the first sum to the last multiplication.
 """
 
 import math
-from collections.abc import Callable
-from itertools import repeat
 from typing import Any
 
 import torch
@@ -58,9 +53,6 @@ from torch import Tensor
 from torch._C._functorch import maybe_current_level
 
 from conceptlab.core import Rule, message, save
-
-BLOCK = 2**17
-"""Elements of a block of channels: with its intermediate results within a core's second-level cache."""
 
 
 def batch_norm(
@@ -98,18 +90,14 @@ class _WithBatch(Rule):
         momentum: float,
         eps: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        n = _values_per_channel(x)
-
-        def normalized(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> tuple[Tensor, ...]:
-            mean = _mean(x)
-            centred = x - mean
-            var = _mean(centred * centred)
-            rstd = torch.rsqrt(var + eps)
-            return _line(centred, _slope(rstd, weight), bias).to(x.dtype), mean, var, rstd
-
-        y, mean, var, rstd = _by_blocks(normalized, x, _by_channel(weight, x), _by_channel(bias, x))
+        mean = _mean(x)
+        centred = x - mean
+        var = _mean(centred * centred)
+        rstd = torch.rsqrt(var + eps)
+        y = _line(centred, _slope(rstd, _by_channel(weight, x)), _by_channel(bias, x)).to(x.dtype)
         # an empty batch has no statistics, and leaves no trace
         if running_mean is not None and running_var is not None and x.numel() > 0:
+            n = _values_per_channel(x)
             running_mean.mul_(1 - momentum).add_(mean.view(-1), alpha=momentum)
             running_var.mul_(1 - momentum).add_(var.view(-1), alpha=momentum * n / (n - 1))
         return y, mean, rstd
@@ -124,19 +112,15 @@ class _WithBatch(Rule):
     def backward(ctx: Any, g: Tensor, g_mean: Tensor, g_rstd: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, rstd = ctx.saved_tensors
         n = _values_per_channel(x)
-
-        def gradients(
-            x: Tensor, g: Tensor, mean: Tensor, rstd: Tensor, g_mean: Tensor, g_rstd: Tensor, weight: Tensor | None
-        ) -> tuple[Tensor, ...]:
-            centred = x - mean
-            sum_g, sum_gx = _sum(g), _sum(centred * g)
-            a = _slope(rstd, weight)
-            b = (g_rstd + _slope(sum_gx, weight)) * (rstd.pow(3) / -n)
+        centred = x - mean
+        sum_g, sum_gx = _sum(g), _sum(centred * g)
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            gamma = _by_channel(weight, x)
+            a = _slope(rstd, gamma)
+            b = (g_rstd + _slope(sum_gx, gamma)) * (rstd.pow(3) / -n)
             c = torch.addcmul(g_mean, a, sum_g, value=-1) / n
-            return torch.addcmul(_line(centred, b, c), g, a).to(x.dtype), sum_g, sum_gx
-
-        others = mean, rstd, g_mean, g_rstd, _by_channel(weight, x)
-        grad_x, sum_g, sum_gx = _by_blocks(gradients, x, g, *others)
+            grad_x = torch.addcmul(_line(centred, b, c), g, a, out=_room(centred)).to(x.dtype)
         return grad_x, None, None, *_parameter_gradients(ctx, weight, rstd, sum_g, sum_gx), None, None
 
     @staticmethod
@@ -156,12 +140,8 @@ class _WithConstants(Rule):
 
     @staticmethod
     def forward(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-        def normalized(x: Tensor, mean: Tensor, a: Tensor, bias: Tensor | None) -> tuple[Tensor]:
-            return (_line(x - mean, a, bias).to(x.dtype),)
-
         a = _slope(_rstd(var, x, eps), _by_channel(weight, x))
-        (y,) = _by_blocks(normalized, x, _by_channel(mean, x), a, _by_channel(bias, x))
-        return y
+        return _line(x - _by_channel(mean, x), a, _by_channel(bias, x)).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -191,28 +171,19 @@ class _WithConstants(Rule):
         return _affine_tangent(z, x_t * rstd, weight, weight_t, bias_t).to(x.dtype)
 
 
-def _by_blocks(function: Callable, x: Tensor, *others: Tensor | None) -> tuple[Tensor, ...]:
-    """``function`` of all channels, or of a block of them at a time: the first result is as large as x.
-
-    In blocks only where nothing looks on, as the results are written into a tensor: no compiler, no vmap (a level of
-    torch.func), no graph of a second derivative.
-    """
-    seen = torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None
-    if x.numel() <= BLOCK or seen or x.device.type != "cpu" or not x.is_contiguous():
-        return function(x, *others)
-    channels = max(1, BLOCK // _values_per_channel(x))
-    large, small = torch.empty_like(x), []
-    arguments = (repeat(None) if tensor is None else tensor.split(channels, 1) for tensor in (x, *others))
-    for target, *block in zip(large.split(channels, 1), *arguments, strict=False):
-        result, *rest = function(*block)
-        target.copy_(result)
-        small.append(rest)
-    return large, *(torch.cat(parts, 1) for parts in zip(*small, strict=True))
-
-
-def _line(x: Tensor, slope: Tensor, shift: Tensor | None) -> Tensor:
+def _line(centred: Tensor, slope: Tensor, shift: Tensor | None) -> Tensor:
     """A multiply and an add. (``addcmul``, which broadcasts two of its operands here, takes three times as long.)"""
-    return x * slope if shift is None else x * slope + shift
+    product = torch.mul(centred, slope, out=_room(centred))
+    return product if shift is None else torch.add(product, shift, out=_room(product))
+
+
+def _room(temporary: Tensor) -> Tensor | None:
+    """The temporary result itself, to be overwritten by the next; a new one where a graph or a transform holds it.
+
+    To write into memory that is at hand takes half the time.
+    """
+    held = torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None
+    return None if held else temporary
 
 
 def _parameter_gradients(ctx: Any, weight: Tensor | None, rstd: Tensor, sum_g: Tensor, sum_gx: Tensor) -> tuple:
