@@ -3,10 +3,18 @@
 import pytest
 
 from conceptlab.core import registry
-from conceptlab.verify.class_checks import CHECKS, NAIVE_CHECKS
+from conceptlab.verify.class_checks import CHECKS, NAIVE_CHECKS, behaviour, constructed
+
+QUICK = {constructed, behaviour}
+
+
+def _marks(tier, check):
+    """`make quick` has the first two checks of what is used by default."""
+    return () if tier == "handmade" and check in QUICK else pytest.mark.slow
+
 
 CASES = [
-    pytest.param(part, tier, check, id=f"{part.name}-{tier}-{check.__name__}")
+    pytest.param(part, tier, check, id=f"{part.name}-{tier}-{check.__name__}", marks=_marks(tier, check))
     for part in registry.parts.values()
     if part.is_class and part.home == "torch.nn"
     for tier in part.tiers

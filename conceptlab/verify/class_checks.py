@@ -40,7 +40,8 @@ def layer(cls: type, sample: Sample, **extra: Any) -> nn.Module:
         torch.set_default_dtype(default)
 
 
-def _pair(part: Part, tier: str, sample: Sample) -> tuple[nn.Module, nn.Module]:
+def pair(part: Part, tier: str, sample: Sample) -> tuple[nn.Module, nn.Module]:
+    """The tier's layer and torch's, built alike."""
     # a user's own class has no tiers
     extra = {"tier": tier} if issubclass(part.tiers[tier], Tiered) else {}
     return layer(part.tiers[tier], sample, **extra), layer(part.torch, sample)
@@ -50,7 +51,7 @@ def constructed(part: Part, tier: str) -> int:
     """The same parameters, buffers, first values and description; the state goes over in both directions."""
 
     def compare(sample: Sample) -> None:
-        ours, theirs = _pair(part, tier, sample)
+        ours, theirs = pair(part, tier, sample)
         if not isinstance(ours, part.torch):
             raise Mismatch(f"expected a subclass of torch's {part.name}")
         for what in ("named_parameters", "named_buffers"):
@@ -73,7 +74,7 @@ def constructed(part: Part, tier: str) -> int:
 def behaviour(part: Part, tier: str) -> int:
     """Values, gradients of inputs and parameters, buffers afterwards; training and evaluation; three calls in a row."""
     return sum(
-        each(samples(part, training=training), partial(_compare, part, tier, training=training))
+        each(samples(part, training=training), partial(compare_layers, part, tier, training=training))
         for training in (True, False)
     )
 
@@ -83,13 +84,14 @@ def channels_last_behaviour(part: Part, tier: str) -> int:
 
     def compare(sample: Sample) -> None:
         if any(isinstance(a, Tensor) and a.dim() in (4, 5) for a in sample.args):
-            _compare(part, tier, sample, training=True, layout=channels_last)
+            compare_layers(part, tier, sample, training=True, layout=channels_last)
 
     return each(samples(part), compare)
 
 
-def _compare(part: Part, tier: str, sample: Sample, *, training: bool, layout: Any = None) -> None:
-    modules = [module.train(training) for module in _pair(part, tier, sample)]
+def compare_layers(part: Part, tier: str, sample: Sample, *, training: bool, layout: Any = None) -> None:
+    """Values, gradients and buffers of the tier's layer and of torch's, over three calls in a row."""
+    modules = [module.train(training) for module in pair(part, tier, sample)]
     for call in range(3):
         results = []
         for module in modules:
@@ -140,7 +142,7 @@ def compiled(part: Part, tier: str) -> int:
 
     def compare(sample: Sample) -> None:
         torch.compiler.reset()
-        module, torchs = _pair(part, tier, sample)
+        module, torchs = pair(part, tier, sample)
         whole: Any = torch.compile(module, fullgraph=True, backend="aot_eager")
         inplace = sample.init_kwargs.get("inplace", False) or True in sample.init_args
         if inplace:
@@ -159,7 +161,7 @@ def on_meta(part: Part, tier: str) -> int:
     """Construction, shapes and dtypes on the meta device."""
 
     def compare(sample: Sample) -> None:
-        modules = [module.to("meta") for module in _pair(part, tier, sample)]
+        modules = [module.to("meta") for module in pair(part, tier, sample)]
         args = tuple(a.detach().to("meta") if isinstance(a, Tensor) else a for a in sample.args)
         theirs = or_none(lambda: modules[1](*args, **sample.kwargs))
         if theirs is None:
