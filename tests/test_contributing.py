@@ -45,7 +45,8 @@ def test_the_example_is_well_formed_and_right(tmp_path):
     assert set(FILES) == {"__init__.py", "naive.py", "handmade.py", "samples.py"}
     folder = written(tmp_path, FILES)
     for command in (["format", "--check"], ["check"]):
-        subprocess.run(["ruff", *command, "--config", REPOSITORY / "pyproject.toml", folder], check=True)
+        ruff = [sys.executable, "-m", "ruff", *command, "--config", REPOSITORY / "pyproject.toml"]
+        subprocess.run([*ruff, folder], check=True)
     counted = run(
         folder,
         """

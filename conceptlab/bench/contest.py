@@ -37,7 +37,9 @@ def contestant(part: Part, tier: str, case: Case, *, device: str = "cpu", compil
     function = _function(part, tier, case, device)
     if compiled:
         function = torch.compile(function, fullgraph=True)
-    leaves = [a for a in args if isinstance(a, Tensor) and a.is_floating_point()]
+    tensors = [a for a in args if isinstance(a, Tensor) and a.is_floating_point()]
+    # all, unless the case says which: running statistics, for instance, have no gradient
+    leaves = [a for a in tensors if a.requires_grad] or tensors
     if part.home not in ("torch.nn", "torch.nn.functional"):
         return Contestant(partial(function, *args, **case.kwargs), None)
     for leaf in leaves:

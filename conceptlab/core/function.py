@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch._C._functorch import TransformType, get_interpreter_stack
@@ -133,6 +133,32 @@ def save(ctx: Any, *tensors: torch.Tensor | None) -> None:
     """Keep ``tensors``, inputs or outputs of the rule, for ``backward`` and for ``jvp`` alike."""
     ctx.save_for_backward(*tensors)
     ctx.save_for_forward(*tensors)
+
+
+def _bind_at_once(forward: Callable) -> None:
+    """Spare torch the work of finding out, at every call of the rule, which argument is which.
+
+    It asks for the signature of ``forward`` and binds the arguments to it, in order to add defaults: 45 µs for seven
+    arguments, as much as a layer of 256 features takes. Where there is no default, there is nothing to find out.
+    """
+    signature = _Positional.from_callable(forward)
+    if all(parameter.default is parameter.empty for parameter in signature.parameters.values()):
+        forward.__signature__ = signature  # type: ignore[attr-defined]
+
+
+class _Positional(inspect.Signature):
+    """A signature whose binding is the arguments as they are."""
+
+    def bind(self, /, *args: Any, **kwargs: Any) -> Any:
+        return _Bound(args, kwargs)
+
+
+class _Bound(NamedTuple):
+    args: tuple
+    kwargs: dict[str, Any]
+
+    def apply_defaults(self) -> None:
+        """There are none."""
 
 
 def _under_nested_forward_mode(jvp: Callable) -> Callable:

@@ -33,16 +33,14 @@ def indicator(x: Tensor, relation: Relation, number: float) -> Tensor:
     return getattr(x.clone(), f"{comparison}_")(number)
 
 
-def mask(x: Tensor, relation: Relation, number: float, *, unless: bool = False) -> Tensor:
-    """The same as a mask for `keep`: -1, a one in every bit, where the relation holds, or ``unless`` it holds.
+def mask(holds: Tensor, *, unless: bool = False) -> Tensor:
+    """An `indicator` as a mask for `keep`: -1, a one in every bit, where it is 1, or ``unless`` it is 1.
 
-    The two differ for NaN, which fails every comparison.
-
-    >>> mask(torch.tensor([-1.0, 0.0, 1.0, float("nan")]), "<=", 0, unless=True)
+    >>> mask(indicator(torch.tensor([-1.0, 0.0, 1.0, float("nan")]), "<=", 0), unless=True)
     tensor([ 0,  0, -1, -1], dtype=torch.int32)
     """
-    holds = indicator(x, relation, number).to(_INTEGERS[x.element_size()])
-    return holds.sub_(1) if unless else holds.neg_()
+    bits = holds.to(_INTEGERS[holds.element_size()], copy=True)
+    return bits.sub_(1) if unless else bits.neg_()
 
 
 def keep(v: Tensor, mask: Tensor) -> Tensor:
@@ -52,7 +50,7 @@ def keep(v: Tensor, mask: Tensor) -> Tensor:
     ``v``. Differentiable by ``v``.
 
     >>> v = torch.tensor([1.0, float("inf"), float("nan")])
-    >>> keep(v, mask(v, "<", 2))
+    >>> keep(v, mask(indicator(v, "<", 2)))
     tensor([1., 0., 0.])
     """
     if torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None:

@@ -17,6 +17,7 @@ PReLU has a second input, the slope $w$: with $y = w x$ on the negative side, $\
 summed over all elements that share the slope.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -98,15 +99,13 @@ class _Gate(Rule):
 
     @staticmethod
     def forward(x: Tensor, low: float, low_value: float, high: float | None) -> tuple[Tensor, Tensor]:
-        passes = mask(x, "<=", low, unless=True)
-        y = keep(x, passes)
-        if low_value != 0:
-            y += keep(torch.full_like(x, low_value), ~passes)
-        if high is not None:
-            below = mask(x, ">=", high, unless=True)
-            y = keep(y, below).add_(keep(torch.full_like(x, high), ~below))
-            passes &= below
-        return y, passes
+        is_low = indicator(x, "<=", low)
+        if high is None:
+            passes = mask(is_low, unless=True)
+            return _put(keep(x, passes), low_value, is_low), passes
+        is_high = indicator(x, ">=", high)
+        passes = mask(is_low + is_high, unless=True)
+        return _put(_put(keep(x, passes), low_value, is_low), high, is_high), passes
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
@@ -138,13 +137,13 @@ class _ELU(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor, alpha: float, scale: float) -> Tensor:
-        negative = mask(x, "<=", 0)
+        negative = mask(indicator(x, "<=", 0))
         bent = torch.expm1(keep(x, negative)).mul_(alpha * scale)  # 0 on the positive side
         return bent.add_(keep(x, ~negative), alpha=scale)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, alpha: float, scale: float) -> Tensor:
-        negative = mask(x, "<=", 0)
+        negative = mask(indicator(x, "<=", 0))
         bent = torch.exp(keep(x, negative)) * (alpha * scale)
         return v * (keep(bent, negative) + keep(torch.full_like(bent, scale), ~negative))
 
@@ -163,14 +162,22 @@ class _PReLU(Rule):
         x, weight = ctx.saved_tensors
         needs_x, needs_weight = ctx.needs_input_grad
         grad_x = grad_output * _slope(x, weight) if needs_x else None
-        negative = keep(x, mask(x, ">", 0, unless=True))
+        negative = keep(x, mask(indicator(x, ">", 0), unless=True))
         grad_weight = (grad_output * negative).sum_to_size(weight.shape) if needs_weight else None
         return grad_x, grad_weight
 
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor, weight_tangent: Tensor) -> Tensor:
         x, weight = ctx.saved_tensors
-        return x_tangent * _slope(x, weight) + keep(x, mask(x, ">", 0, unless=True)) * weight_tangent
+        return x_tangent * _slope(x, weight) + keep(x, mask(indicator(x, ">", 0), unless=True)) * weight_tangent
+
+
+def _put(y: Tensor, value: float, where: Tensor) -> Tensor:
+    """``value`` into the places of y that are 0 so far."""
+    if value == 0:
+        return y
+    # an infinite value times 0 would be NaN
+    return y.add_(where, alpha=value) if math.isfinite(value) else y.add_(keep(torch.full_like(y, value), mask(where)))
 
 
 def _slope(x: Tensor, negative_slope: float | Tensor) -> Tensor:

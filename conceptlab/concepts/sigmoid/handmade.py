@@ -116,14 +116,14 @@ class _Softplus(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor, beta: float, threshold: float) -> Tensor:
         z = _wide(x) * beta
-        linear = mask(z, ">", threshold)
+        linear = mask(indicator(z, ">", threshold))
         bent = torch.exp2(z * _LOG2_E).log1p_().div_(beta)
         return keep(bent, ~linear).add_(keep(_wide(x), linear)).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
         z = _wide(x) * beta
-        bent = mask(z, ">", threshold, unless=True)
+        bent = mask(indicator(z, ">", threshold), unless=True)
         # σ below the threshold, 1 above it
         return (v * (keep(_sigmoid(z), bent) + indicator(z, ">", threshold))).to(x.dtype)
 

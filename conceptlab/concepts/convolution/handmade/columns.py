@@ -23,7 +23,7 @@ from collections.abc import Iterator
 import torch
 from torch import Size, Tensor
 
-from conceptlab.concepts.convolution.handmade.geometry import Geometry, wide
+from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused, wide
 
 _CACHED = 2**18
 """Elements of a block on a CPU: 1 MiB of float32, about a core's second-level cache."""
@@ -39,12 +39,13 @@ def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry
     G, kernel = geometry.groups, weight.shape[2:]
     rows = wide(weight).reshape(G, weight.shape[0] // G, weight.shape[1:].numel())
     start = None if bias is None else wide(bias).reshape(G, -1, 1)
+    product = None
     for block, columns in _gathered(x, kernel, y.shape[2:], geometry):
         target = samples_last(y[block])
         # one sample of a contiguous result is a matrix already, which the product can be written to
         direct = target.shape[-1] == 1 and y.is_contiguous() and y.dtype == columns.dtype
         shape = (G, rows.shape[1], columns.shape[2])
-        product = target.view(shape) if direct else columns.new_empty(shape)
+        product = target.view(shape) if direct else reused(product, shape, columns)
         if start is not None:
             product.copy_(start)
         product.baddbmm_(rows, columns, beta=0 if start is None else 1)
@@ -115,8 +116,7 @@ def _gathered(x: Tensor, kernel: Size, out: Size, geometry: Geometry) -> Iterato
         for band in bands:
             block = windows[(slice(None),) * (1 + rank) + (band,)]
             if kernel.numel() > 1:
-                # one room for all blocks: new memory costs as much as the copy
-                room = padded.new_empty(block.shape) if room is None or room.shape != block.shape else room
+                room = reused(room, block.shape, padded)
                 block = room.copy_(block)
             shape = (G, C // G * kernel.numel(), block.shape[1 + rank :].numel())
             yield (samples, slice(None), band), block.reshape(shape)

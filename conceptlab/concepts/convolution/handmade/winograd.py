@@ -34,7 +34,7 @@ import torch
 from torch import Size, Tensor
 
 from conceptlab.concepts.convolution.handmade.columns import samples_last, turned
-from conceptlab.concepts.convolution.handmade.geometry import Geometry, wide
+from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused, wide
 
 _CACHED = 2**19
 """Elements of a block: 2 MiB of float32."""
@@ -64,9 +64,12 @@ def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry
     w0, w1, w2 = wide(weight).unbind(2)
     outer = (w0 + w2).div_(2)
     factors = torch.stack([w0, outer.add(w1, alpha=0.5), outer.sub(w1, alpha=0.5), w2]).flatten(2)
+    products = None
     for block, rows in _gathered(x, weight.shape[2:], y.shape[2:], geometry):
         target = samples_last(y[block])
-        products = torch.bmm(factors, rows.view(4, rows.shape[1], -1))
+        rows = rows.flatten(2)
+        products = reused(products, (4, factors.shape[1], rows.shape[2]), rows)
+        torch.bmm(factors, rows, out=products)
         m0, m1, m2, m3 = products.view(4, target.shape[0], -1, *target.shape[2:])
         first, second = m0.add_(m1).add_(m2), m3.add_(m1).sub_(m2)
         if bias is not None:
@@ -86,9 +89,10 @@ def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) ->
 def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> None:
     """Write the gradient by weight into ``dw``."""
     totals = wide(g).new_zeros(4, dw.shape[0], dw[0, :, 0].numel())
+    sheet = None
     for block, rows in _gathered(x, dw.shape[2:], g.shape[2:], geometry):
         upstream = samples_last(g[block])
-        sheet = totals.new_empty(4, upstream.shape[0], *rows.shape[2:])
+        sheet = reused(sheet, (4, upstream.shape[0], *rows.shape[2:]), totals)
         sheet[0] = upstream[:, 0::2]
         pairs = upstream.shape[1] // 2
         sheet[3, :, :pairs] = upstream[:, 1::2]
@@ -120,8 +124,7 @@ def _gathered(x: Tensor, kernel: Size, out: Size, geometry: Geometry) -> Iterato
             even, odd = (rows[(slice(None),) * rank + (slice(first, None, 2),)] for first in (0, 1))
             pairs = min(band.stop - band.start, out[0] + out[0] % 2 - band.start) // 2
             d0, d2, d1, d3 = (half.narrow(rank, at, pairs) for half in (even, odd) for at in (0, 1))
-            if room is None or room.shape[1:] != d0.shape:
-                room = padded.new_empty(4, *d0.shape)
+            room = reused(room, (4, *d0.shape), padded)
             torch.sub(d0, d2, out=room[0])
             torch.add(d1, d2, out=room[1])
             torch.sub(d2, d1, out=room[2])

@@ -3,14 +3,13 @@ r"""Batch normalization, with its derivative.
 **Forward.** One channel at a time; the other axes are one long axis of $N$ values $x_n$. With $r = (\sigma^2 +
 \varepsilon)^{-1/2}$,
 
-$$ y_n = \gamma r (x_n - \mu) + \beta = s\, x_n + t, \qquad s = \gamma r, \quad t = \beta - \mu s $$
+$$ y_n = a\, \hat x_n + \beta, \qquad \hat x_n = x_n - \mu, \quad a = \gamma r $$
 
-$s$ and $t$ are one number a channel, so that a multiply and an add over the data do what subtract, divide, multiply and
-add would do. The statistics take two passes of sums, first $\mu$, then $\sum (x_n - \mu)^2$: the
-one-pass formula $\overline{x^2} - \mu^2$ subtracts two large numbers wherever the mean is large, and keeps no digit.
+$a$ is one number a channel, so that root, division and scale are one multiplication of the data. The statistics take
+two passes of sums, first $\mu$, then $\sum \hat x_n^2$: the one-pass formula $\overline{x^2} - \mu^2$ subtracts two
+large numbers wherever the mean is large, and keeps no digit.
 
-**Backward.** Let $g_n = \partial L / \partial y_n$, and $\hat x_n = x_n - \mu$. All that is needed follows
-from two sums:
+**Backward.** Let $g_n = \partial L / \partial y_n$. All that is needed follows from two sums:
 
 $$ \Sigma_1 = \sum_n g_n, \quad \Sigma_2 = \sum_n g_n \hat x_n, \qquad
    \frac{\partial L}{\partial \beta} = \Sigma_1, \quad \frac{\partial L}{\partial \gamma} = r \Sigma_2 $$
@@ -30,10 +29,9 @@ cancels that part, $\partial \sigma^2 / \partial x_n = \tfrac2N \hat x_n$, and w
 
 $$ \frac{\partial L}{\partial x_n} = \gamma r\, g_n
    - \frac{r^3}{N} \frac{\partial L}{\partial r}\, \hat x_n + \frac1N \frac{\partial L}{\partial \mu}
-   = a\, g_n + b\, x_n + c, $$
+   = a\, g_n + b\, \hat x_n + c, $$
 
-$$ a = \gamma r, \qquad b = -\frac{r^3}{N} (\gamma \Sigma_2 + g_r), \qquad
-   c = \frac1N (g_\mu - a \Sigma_1) - b \mu $$
+$$ b = -\frac{r^3}{N} (\gamma \Sigma_2 + g_r), \qquad c = \frac1N (g_\mu - a \Sigma_1) $$
 
 again with one number a channel. With $g_\mu = g_r = 0$ and $z = r \hat x$ this is the
 textbook's $\gamma r \left( g_n - \bar g - z_n\, \overline{g z} \right)$: batch normalization takes out of the gradient
@@ -48,17 +46,13 @@ its mean and its part along the output. Hence, for $g$ constant, a gradient of e
 """
 
 import math
-from collections.abc import Iterable
-from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import maybe_current_level
 
 from conceptlab.core import Rule, message, save
-
-BLOCK = 2**16
-"""Elements of a piece: with its intermediate results well within a core's second-level cache."""
 
 
 def batch_norm(
@@ -79,7 +73,7 @@ def batch_norm(
 
 
 class _WithBatch(Rule):
-    """Training: the statistics are the batch's. Outputs y, μ and r.
+    """Training: the statistics are the batch's. Outputs y, μ and r; these two as (1, C, 1 …), which broadcasts.
 
     The running statistics have no part in the derivative. They are moved here, and not by the caller, because
     torch.func forbids a plain in-place operation on a tensor from outside of the function that it transforms, as a
@@ -96,16 +90,17 @@ class _WithBatch(Rule):
         momentum: float,
         eps: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        n = _values_per_channel(x)
-        mean = _sum(x) / n
-        centre = _by_channel(mean, x)
-        var = reduce(torch.add, (_sum((rows - centre).square()) for (rows,) in _in_blocks(x))) / n
+        mean = _mean(x)
+        centred = x - mean
+        var = _mean(centred * centred)
+        rstd = torch.rsqrt(var + eps)
+        y = _line(centred, _slope(rstd, _by_channel(weight, x)), _by_channel(bias, x)).to(x.dtype)
         # an empty batch has no statistics, and leaves no trace
         if running_mean is not None and running_var is not None and x.numel() > 0:
-            running_mean.mul_(1 - momentum).add_(mean, alpha=momentum)
-            running_var.mul_(1 - momentum).add_(var, alpha=momentum * n / (n - 1))
-        rstd = torch.rsqrt(var + eps)
-        return _scale_and_shift(x, mean, rstd, weight, bias), mean, rstd
+            n = _values_per_channel(x)
+            running_mean.mul_(1 - momentum).add_(mean.view(-1), alpha=momentum)
+            running_var.mul_(1 - momentum).add_(var.view(-1), alpha=momentum * n / (n - 1))
+        return y, mean, rstd
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor, Tensor]) -> None:
@@ -117,25 +112,27 @@ class _WithBatch(Rule):
     def backward(ctx: Any, g: Tensor, g_mean: Tensor, g_rstd: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, rstd = ctx.saved_tensors
         n = _values_per_channel(x)
-        sum_g, sum_gx = _two_sums(x, mean, g)
+        centred = x - mean
+        sum_g, sum_gx = _sum(g), _sum(centred * g)
         grad_x = None
         if ctx.needs_input_grad[0]:
-            a = _slope(rstd, weight)
-            b = (g_rstd + _slope(sum_gx, weight)) * rstd.pow(3) / -n
-            c = torch.addcmul(g_mean, a, sum_g, value=-1) / n - b * mean
-            grad_x = torch.addcmul(g * _by_channel(a, x), x, _by_channel(b, x)).add_(_by_channel(c, x)).to(x.dtype)
+            gamma = _by_channel(weight, x)
+            a = _slope(rstd, gamma)
+            b = (g_rstd + _slope(sum_gx, gamma)) * (rstd.pow(3) / -n)
+            c = torch.addcmul(g_mean, a, sum_g, value=-1) / n
+            grad_x = torch.addcmul(_line(centred, b, c), g, a, out=_room(centred)).to(x.dtype)
         return grad_x, None, None, *_parameter_gradients(ctx, weight, rstd, sum_g, sum_gx), None, None
 
     @staticmethod
-    def jvp(ctx: Any, x_t: Tensor, _mean: Any, _var: Any, weight_t: Any, bias_t: Any, *_: None) -> tuple[Tensor, ...]:
+    def jvp(
+        ctx: Any, x_t: Tensor, _running_mean: Any, _running_var: Any, weight_t: Any, bias_t: Any, *_: None
+    ) -> tuple[Tensor, ...]:
         x, weight, mean, rstd = ctx.saved_tensors
-        n = _values_per_channel(x)
-        centred = x - _by_channel(mean, x)
-        mean_t = _sum(x_t) / n
-        rstd_t = rstd.pow(3) * _sum(centred * x_t) / -n
-        z_t = (x_t - _by_channel(mean_t, x)) * _by_channel(rstd, x) + centred * _by_channel(rstd_t, x)
-        y_t = _affine_tangent(centred * _by_channel(rstd, x), z_t, weight, weight_t, bias_t)
-        return y_t.to(x.dtype), mean_t, rstd_t
+        centred = x - mean
+        mean_t = _mean(x_t)
+        rstd_t = -rstd.pow(3) * _mean(centred * x_t)
+        z_t = (x_t - mean_t) * rstd + centred * rstd_t
+        return _affine_tangent(centred * rstd, z_t, weight, weight_t, bias_t).to(x.dtype), mean_t, rstd_t
 
 
 class _WithConstants(Rule):
@@ -143,7 +140,8 @@ class _WithConstants(Rule):
 
     @staticmethod
     def forward(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-        return _scale_and_shift(x, mean, _rstd(var, x, eps), weight, bias)
+        a = _slope(_rstd(var, x, eps), _by_channel(weight, x))
+        return _line(x - _by_channel(mean, x), a, _by_channel(bias, x)).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -157,35 +155,40 @@ class _WithConstants(Rule):
         rstd = _rstd(var, x, ctx.eps)
         grad_x, of_parameters = None, (None, None)
         if ctx.needs_input_grad[0]:
-            grad_x = (g * _by_channel(_slope(rstd, weight), x)).to(x.dtype)
+            grad_x = (g * _slope(rstd, _by_channel(weight, x))).to(x.dtype)
         if any(ctx.needs_input_grad[3:5]):
-            of_parameters = _parameter_gradients(ctx, weight, rstd, *_two_sums(x, mean, g))
+            sum_gx = _sum((x - _by_channel(mean, x)) * g)
+            of_parameters = _parameter_gradients(ctx, weight, rstd, _sum(g), sum_gx)
         return grad_x, None, None, *of_parameters, None
 
     @staticmethod
-    def jvp(ctx: Any, x_t: Tensor, _mean: Any, _var: Any, weight_t: Any, bias_t: Any, _eps: None) -> Tensor:
+    def jvp(
+        ctx: Any, x_t: Tensor, _running_mean: Any, _running_var: Any, weight_t: Any, bias_t: Any, _eps: None
+    ) -> Tensor:
         x, mean, var, weight = ctx.saved_tensors
-        rstd = _by_channel(_rstd(var, x, ctx.eps), x)
+        rstd = _rstd(var, x, ctx.eps)
         z = (x - _by_channel(mean, x)) * rstd
         return _affine_tangent(z, x_t * rstd, weight, weight_t, bias_t).to(x.dtype)
 
 
-def _scale_and_shift(x: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
-    """s x + t. (``addcmul``, which broadcasts two of its operands here, takes three times as long.)"""
-    s = _slope(rstd, weight)
-    t = -mean * s if bias is None else bias - mean * s
-    return (x * _by_channel(s, x)).add_(_by_channel(t, x)).to(x.dtype)
+def _line(centred: Tensor, slope: Tensor, shift: Tensor | None) -> Tensor:
+    """A multiply and an add. (``addcmul``, which broadcasts two of its operands here, takes three times as long.)"""
+    product = torch.mul(centred, slope, out=_room(centred))
+    return product if shift is None else torch.add(product, shift, out=_room(product))
 
 
-def _two_sums(x: Tensor, mean: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
-    """Σ₁ and Σ₂."""
-    mean = _by_channel(mean, x)
-    return _sum(g), reduce(torch.add, (_sum((x_rows - mean) * g_rows) for x_rows, g_rows in _in_blocks(x, g)))
+def _room(temporary: Tensor) -> Tensor | None:
+    """The temporary result itself, to be overwritten by the next; a new one where a graph or a transform holds it.
+
+    To write into memory that is at hand takes half the time.
+    """
+    held = torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None
+    return None if held else temporary
 
 
 def _parameter_gradients(ctx: Any, weight: Tensor | None, rstd: Tensor, sum_g: Tensor, sum_gx: Tensor) -> tuple:
-    grad_weight = None if weight is None else (rstd * sum_gx).to(weight.dtype)
-    return grad_weight, None if ctx.bias_dtype is None else sum_g.to(ctx.bias_dtype)
+    grad_weight = None if weight is None else (rstd * sum_gx).view(-1).to(weight.dtype)
+    return grad_weight, None if ctx.bias_dtype is None else sum_g.view(-1).to(ctx.bias_dtype)
 
 
 def _affine_tangent(z: Tensor, z_t: Tensor, weight: Tensor | None, weight_t: Any, bias_t: Any) -> Tensor:
@@ -199,21 +202,17 @@ def _slope(values: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def _rstd(var: Tensor, x: Tensor, eps: float) -> Tensor:
-    return torch.rsqrt(var.to(_precise(x)) + eps)
+    return torch.rsqrt(_by_channel(var, x).to(_precise(x)) + eps)
 
 
 def _sum(x: Tensor) -> Tensor:
-    """The sum of each channel."""
-    return x.sum([axis for axis in range(x.dim()) if axis != 1], dtype=_precise(x))
+    """The sum of each channel, (1, C, 1 …)."""
+    return x.sum([0, *range(2, x.dim())], keepdim=True, dtype=_precise(x))
 
 
-def _in_blocks(*tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
-    """The tensors in pieces along the batch, so small that what is computed from a piece stays in the cache."""
-    x = tensors[0]
-    if x.numel() <= BLOCK or x.device.type != "cpu" or torch.compiler.is_compiling():
-        return [tensors]
-    rows = max(1, BLOCK * x.shape[0] // x.numel())
-    return zip(*(tensor.split(rows) for tensor in tensors), strict=True)
+def _mean(x: Tensor) -> Tensor:
+    """The mean of each channel; 0 where there are no values."""
+    return x.mean([0, *range(2, x.dim())], keepdim=True, dtype=_precise(x)) if x.numel() else _sum(x)
 
 
 def _precise(x: Tensor) -> torch.dtype:
@@ -226,9 +225,9 @@ def _values_per_channel(x: Tensor) -> int:
     return max(1, math.prod(x.shape[:1] + x.shape[2:]))
 
 
-def _by_channel(values: Tensor, x: Tensor) -> Tensor:
-    """One value a channel, (C), in a shape that broadcasts over x."""
-    return values.view(-1, *[1] * (x.dim() - 2))
+def _by_channel(values: Any, x: Tensor) -> Any:
+    """One value a channel, (C), as (1, C, 1 …), which broadcasts over x."""
+    return None if values is None else values.view((1, -1, *[1] * (x.dim() - 2)) if x.dim() > 1 else -1)
 
 
 def _in_torch_layout(x: Tensor) -> Tensor:
@@ -247,29 +246,31 @@ def _check(
     training: bool,
     eps: float,
 ) -> None:
-    given = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
-    given = {name: tensor for name, tensor in given.items() if tensor is not None}
-    channels = input.shape[1] if input.dim() > 1 else 0
-    dtypes, halves = {tensor.dtype for tensor in given.values()}, (torch.float16, torch.bfloat16)
     if training and input.dim() > 1 and math.prod(input.shape[:1] + input.shape[2:]) == 1:
         problem = "Expected more than 1 value per channel when training"
         _refuse(ValueError, problem, "B · H · W > 1", f"shape {tuple(input.shape)}")
     if eps < 0 or (training and eps == 0):
         problem = f"eps must be {'positive during training' if training else 'non-negative'}"
         _refuse(ValueError, problem, "for instance 1e-5", eps)
-    if not training and not given.keys() >= {"running_mean", "running_var"}:
+    if not training and (running_mean is None or running_var is None):
         problem = "running_mean and running_var must be defined in evaluation mode"
         _refuse(RuntimeError, problem, "two tensors", "None")
     if (running_mean is None) != (running_var is None):
         problem = "running_mean and running_var must either both be None or neither be None"
         _refuse(ValueError, problem, "two tensors", "one")
-    for name, tensor in given.items():
-        if tensor.numel() != channels:
-            problem = f"{name} should contain {channels} elements not {tensor.numel()}"
-            _refuse(RuntimeError, problem, "one for each channel", tuple(tensor.shape))
+    channels = input.shape[1] if input.dim() > 1 else 0
+    dtypes = set()
+    parameters = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
+    for name, tensor in parameters.items():
+        if tensor is not None:
+            dtypes.add(tensor.dtype)
+            if tensor.numel() != channels:
+                problem = f"{name} should contain {channels} elements not {tensor.numel()}"
+                _refuse(RuntimeError, problem, "one for each channel", tuple(tensor.shape))
     if not input.is_floating_point():
         _refuse(NotImplementedError, f"not implemented for '{input.dtype}'", "a floating-point tensor", input.dtype)
-    if len(dtypes) > 1 or not dtypes <= {input.dtype, torch.float32 if input.dtype in halves else input.dtype}:
+    beside_halves = input.dtype in (torch.float16, torch.bfloat16) and dtypes == {torch.float32}
+    if dtypes - {input.dtype} and not beside_halves:
         _refuse(
             RuntimeError, "mixed dtype", "all in the input's dtype, or float32 beside a half", dtypes | {input.dtype}
         )

@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._C._functorch import maybe_current_level
 
 from conceptlab.concepts.pooling.handmade.windows import Window, in_torch_layout, pack, padded, unpack
 from conceptlab.core import Rule, message, require_floating, save
@@ -66,13 +67,18 @@ class _Average(Rule):
     @staticmethod
     def forward(x: Tensor, divisor: Tensor, *numbers: int) -> Tensor:
         windows = unpack(numbers)
-        total = padded(x if x.dtype == divisor.dtype else x.to(divisor.dtype), windows, 0)
+        total = x if x.dtype == divisor.dtype else x.to(divisor.dtype)
+        if all(window.stride for window in windows):
+            total = padded(total, windows, 0)
         whole, parts = _whole_and_parts(windows)
         total = total.sum(whole, keepdim=True) if whole else total
         for axis, window in parts:
             total = _sums(total, axis, window)
         rounding = None if x.is_floating_point() else "trunc"
-        return torch.div(total, divisor, rounding_mode=rounding).to(x.dtype)
+        mean = torch.div(total, divisor, rounding_mode=rounding).to(x.dtype)
+        if x.dim() - len(windows) == 2 == len(windows) and not x.is_contiguous() and maybe_current_level() is None:
+            return mean.contiguous(memory_format=torch.channels_last)  # joined pieces may have lost it
+        return mean
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -101,10 +107,14 @@ class _Spread(Rule):
                 spread = spread.repeat_interleave(window.kernel, axis)
                 continue
             shape = list(spread.shape)
-            shape[axis] = window.left + window.size + window.right
+            shape[axis] = window.left + window.size + (window.right if window.stride else 0)
             places = spread.new_zeros(shape)
-            for t in range(window.kernel):
-                window.add_tap(places, axis, t, spread)
+            if window.stride:
+                for t in range(window.kernel):
+                    window.tap(places, axis, t).add_(spread)
+            else:
+                for o in range(window.out):
+                    window.inside(places, axis, o).add_(spread.narrow(axis, o, 1))
             spread = places.narrow(axis, window.left, window.size)
         if whole:
             sizes = (window.size for window in windows)
@@ -136,5 +146,7 @@ def _sums(x: Tensor, axis: int, window: Window) -> Tensor:
     """The sum of each window along one axis."""
     if window.tiles and window.kernel > 4:
         return x.unflatten(axis, (window.out, window.kernel)).sum(axis)
+    if not window.stride:
+        return torch.cat([window.inside(x, axis, o).sum(axis, keepdim=True) for o in range(window.out)], axis)
     first, *others = (window.tap(x, axis, t) for t in range(window.kernel))
     return reduce(Tensor.add_, others[1:], first + others[0]) if others else first

@@ -17,8 +17,7 @@ a scatter backward and a gather forward, at the index that ``return_indices`` re
 
 import math
 from collections.abc import Sequence
-from itertools import product
-from operator import mul
+from functools import reduce
 from typing import Any
 
 import torch
@@ -85,7 +84,7 @@ class _Maximum(Rule):
 
 def _run(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
     """y and t*, of a padded input."""
-    count = math.prod(window.kernel for window in windows)
+    count = math.prod([window.kernel for window in windows])
     if count > MANY and all(window.tiles for window in windows):
         return _at_once(x, windows)
     # a count up to 256 is exact in every floating-point dtype
@@ -101,11 +100,17 @@ def _run(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
 
 def _larger(tap: Tensor, output: Tensor) -> Tensor:
     """1 where the tap is larger, or NaN, and 0 where not."""
-    if torch.compiler.is_compiling() or maybe_current_level() is not None:
-        # a compiler vectorises the boolean; and vmap, a torch.func level, has no rule for the comparison in place
-        return (tap > output) | (tap != tap)
-    # in place, in the dtype of the values: several times as fast as a boolean result
-    return tap.clone().gt_(output).add_(tap.clone().ne_(tap))
+    if _plain():
+        return tap.clone().gt_(output).add_(tap.clone().ne_(tap))
+    return (tap > output) | (tap != tap)
+
+
+def _plain() -> bool:
+    """Whether to compare in place, in the dtype of the values: several times as fast as with a boolean result.
+
+    A compiler vectorises the boolean, and vmap, a level of torch.func, has no rule for the comparison in place.
+    """
+    return not torch.compiler.is_compiling() and maybe_current_level() is None
 
 
 def _at_once(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
@@ -114,13 +119,17 @@ def _at_once(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
     x = x.reshape(*lead, *(size for window in windows for size in (window.out, window.kernel)))
     outer, inner = (range(len(lead) + first, x.dim(), 2) for first in (0, 1))
     values = x.permute(*range(len(lead)), *outer, *inner).flatten(-rank)
-    count = values.shape[-1]
-    output = values.amax(-1)
-    t = torch.arange(count, device=x.device, dtype=torch.int32)
+    output, count = values.amax(-1), values.shape[-1]
     # the first of equals has the highest score of them; the last NaN, which equals nothing, the highest of all
-    score = (values == output.unsqueeze(-1)) * (count - t) + (values != values) * (count + 1 + t)
+    if _plain() and x.dtype in (torch.float32, torch.float64):
+        t = torch.arange(count, device=x.device, dtype=x.dtype)
+        score = values.clone().eq_(output.unsqueeze(-1)).mul_(count - t)
+        score.add_(values.clone().ne_(values).mul_(count + 1 + t))
+    else:
+        t = torch.arange(count, device=x.device, dtype=torch.int32)
+        score = (values == output.unsqueeze(-1)) * (count - t) + (values != values) * (count + 1 + t)
     best = score.amax(-1) - count
-    return output, torch.maximum(best - 1, -best)
+    return output, torch.maximum(best - 1, -best).to(torch.int32)
 
 
 def _in_blocks(x: Tensor) -> Sequence[Tensor]:
@@ -132,7 +141,7 @@ def _in_blocks(x: Tensor) -> Sequence[Tensor]:
 
 def _first_inside(windows: Sequence[Window], like: Tensor, dtype: torch.dtype) -> Tensor:
     """The first place of each window that is not padding: the winner, unless a larger value comes."""
-    count = math.prod(window.kernel for window in windows)
+    count = math.prod([window.kernel for window in windows])
     winners = torch.zeros_like(like, dtype=dtype)
     for axis, window in enumerate(windows):
         count //= window.kernel
@@ -145,15 +154,17 @@ def _first_inside(windows: Sequence[Window], like: Tensor, dtype: torch.dtype) -
 
 def _indices(winners: Tensor, windows: Sequence[Window]) -> Tensor:
     """i(o, t*), in the flattened channel."""
-    lengths = [math.prod(window.size for window in windows[axis + 1 :]) for axis in range(len(windows))]
-    starts = torch.zeros((), dtype=torch.int64, device=winners.device)
-    for window, length in zip(windows, lengths, strict=True):
-        along = [window.start(o) * length for o in range(window.out)]
-        starts = starts.unsqueeze(-1) + torch.tensor(along, dtype=torch.int64, device=winners.device)
+    lengths = [math.prod([window.size for window in windows[axis + 1 :]]) for axis in range(len(windows))]
+    axes, device = list(zip(windows, lengths, strict=True)), winners.device
+    first = [[w.start(o) * n for o in range(w.out)] for w, n in axes]
+    starts = _sums_of_all([torch.tensor(row, dtype=torch.int64, device=device) for row in first])
     # a table instead of divisions, which cost more than all the rest
-    places = product(*(range(window.kernel) for window in windows))
-    steps = [window.dilation * length for window, length in zip(windows, lengths, strict=True)]
-    table = torch.tensor([sum(map(mul, place, steps)) for place in places], device=winners.device)
+    table = _sums_of_all([torch.arange(w.kernel, device=device) * (w.dilation * n) for w, n in axes]).reshape(-1)
     moves = table.index_select(0, winners.reshape(-1).to(torch.int64)).reshape(winners.shape)
     indices = moves.add_(starts)
     return indices if winners.is_contiguous() else torch.empty_like(winners, dtype=torch.int64).copy_(indices)
+
+
+def _sums_of_all(rows: Sequence[Tensor]) -> Tensor:
+    """The sum of one number from each row, for all combinations."""
+    return reduce(lambda total, row: total.unsqueeze(-1) + row, rows)

@@ -66,13 +66,9 @@ class Window(NamedTuple):
         places = slice(first, first + (self.out - 1) * self.stride + 1, self.stride)
         return padded[(*(slice(None),) * (padded.dim() + axis), places)]
 
-    def add_tap(self, padded: Tensor, axis: int, t: int, values: Tensor) -> None:
-        """Add to the places of a tap, in place."""
-        if self.stride:
-            self.tap(padded, axis, t).add_(values)
-            return
-        for o, place in enumerate(self.places(t)):
-            padded.narrow(axis, place, 1).add_(values.narrow(axis, o, 1))
+    def inside(self, x: Tensor, axis: int, o: int) -> Tensor:
+        """All values of the adaptive window ``o``: a view."""
+        return x.narrow(axis, self.start(o), self.count(o, False))
 
     def places(self, t: int) -> list[int]:
         """The places of value ``t`` of adaptive windows; that of a window that has none is just behind the input."""
