@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick check test test-oldest test-gpu bench docs clean
+.PHONY: help setup demo quick check test test-oldest coverage test-gpu bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,13 @@ test-oldest:  ## all tests with the oldest versions that pyproject.toml claims
 	.venv-oldest/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	.venv-oldest/bin/python -m pip install --quiet --editable . --group dev --constraint oldest.txt
 	@touch $@
+
+# Compiled code is not traced, so those checks would show nothing.
+coverage: $(READY)  ## the tier files' lines and branches that the tests of the concepts reach
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not gpu" -k "not compiled" \
+		--cov=conceptlab.concepts --cov-branch --cov-report= \
+		tests/test_functions.py tests/test_classes.py tests/concepts
+	$(BIN)/python -m coverage report --show-missing --skip-covered --omit="*/samples.py"
 
 test-gpu: $(READY)  ## what is only simulated elsewhere, on CUDA
 	$(BIN)/python -m pytest -q -m gpu
