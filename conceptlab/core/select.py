@@ -61,6 +61,8 @@ def keep(v: Tensor, mask: Tensor) -> Tensor:
 class _Keep(Rule):
     @staticmethod
     def forward(v: Tensor, mask: Tensor) -> Tensor:
+        if maybe_current_level() is not None:
+            return torch.where(mask != 0, v, 0.0)  # torch 2.11 has no rule of vmap for the view
         return (v.view(mask.dtype) & mask).view(v.dtype)
 
     @staticmethod
