@@ -7,6 +7,7 @@ for more, and stop at what fails.
 import sys
 import warnings
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 
@@ -25,13 +26,11 @@ Count = tuple[int, int]
 def count(part: Part, tier: str) -> Count:
     """The samples of one part: of its ``OpInfo``, or, of a layer, of its ``ModuleInfo``, in training and evaluation."""
     if not part.is_class:
-        return _passed(
-            lambda sample: _compare_calls(part, tier, sample), torch_samples.function_samples(part, torch.float64)
-        )
+        return _passed(partial(_compare_calls, part, tier), torch_samples.function_samples(part, torch.float64))
     right = total = 0
     for training in (True, False):
         samples = torch_samples.class_samples(part, torch.float64, training=training)
-        counted = _passed(lambda sample, mode=training: compare_layers(part, tier, sample, training=mode), samples)
+        counted = _passed(partial(compare_layers, part, tier, training=training), samples)
         right, total = right + counted[0], total + counted[1]
     return right, total
 

@@ -61,6 +61,7 @@ def test_a_case_can_be_built(part, case):
         part.torch(*case.init_args, **case.init_kwargs)
 
 
+@pytest.mark.slow
 def test_the_command_writes_figures_and_page(tmp_path, capsys):
     json_file, page = tmp_path / "bench.json", tmp_path / "bench.md"
     assert main(["linear", "--json", str(json_file), "--markdown", str(page)]) == 0
@@ -94,6 +95,7 @@ def test_a_case_whose_result_differs_gets_no_number(monkeypatch):
         measure.measure(dataclasses.replace(part, tiers=wrong), "handmade", case)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks_have_a_training_step(name):
     ratio, seconds = step_ratio(name, "builtin", rounds=1)

@@ -50,6 +50,7 @@ def compare(trained, *overrides):
     return main(["experiment=digits_mlp", f"paths.run_dir={trained.out}", *overrides])
 
 
+@pytest.mark.slow
 def test_runs_each_variant_and_the_yardstick_alike(trained, capsys):
     assert compare(trained) == 0
     assert [name for name, _ in trained] == ["builtin", "handmade", "yardstick"]

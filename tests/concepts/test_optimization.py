@@ -90,6 +90,7 @@ def test_slopes():
     check_same(slopes(*points_), torch.func.grad(objective, argnums=(0, 1))(*points_), "slopes", bound=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "tier", "kwargs"), PLAIN)
 def test_trajectory(part, tier, kwargs):
     """A thousand steps on smooth problems."""
@@ -107,6 +108,7 @@ def test_trajectory(part, tier, kwargs):
     assert objective(*parameters(pair[0])) < objective(*points())
 
 
+@pytest.mark.slow
 @EACH_PART
 def test_trajectory_of_a_network(part, tier):
     """A hundred steps of a network with kinks."""

@@ -38,6 +38,7 @@ def test_train_says_the_metrics_and_where_the_run_is(conceptlab, in_folder):
     assert "test/accuracy 0." in out
 
 
+@pytest.mark.slow
 def test_a_sweep_runs_every_combination(conceptlab, in_folder):
     code, out, _ = conceptlab("train", "-m", *QUICK, "parts=builtin,handmade", "seed=1,2", "trainer.max_epochs=1")
     (sweep,) = (in_folder / "multirun" / "digits_softmax").iterdir()
@@ -48,6 +49,7 @@ def test_a_sweep_runs_every_combination(conceptlab, in_folder):
     assert f"compare --runs {sweep.relative_to(in_folder)}" in out
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_does_not_stop_the_sweep_and_says_so_in_its_folder(conceptlab, in_folder):
     code, _, err = conceptlab("train", "-m", *QUICK, "optimizer.lr=1e38,0.1", "trainer.max_epochs=1")
     (sweep,) = (in_folder / "multirun" / "digits_softmax").iterdir()
@@ -66,6 +68,7 @@ def test_a_mistake_in_any_job_is_told_before_the_first_one_runs(conceptlab, in_f
     assert below(in_folder) == []
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_tested_on_any_parts(conceptlab, trained):
     metrics = json.loads((trained / "metrics.json").read_text())
     code, out, _ = conceptlab("test", f"ckpt_path={trained}/checkpoints/last.ckpt", "parts=handmade")
@@ -123,6 +126,7 @@ def test_what_needs_no_torch_does_not_import_it(arguments):
     assert result.stdout.endswith("False\n")
 
 
+@pytest.mark.slow
 def test_list_and_mistakes_import_no_lightning():
     program = """
 import sys; from conceptlab import cli

@@ -135,6 +135,7 @@ DROPOUT = ("experiment=digits_mlp", "model.dropout=0.3", "scheduler=cosine", "ca
 """Something random in each step, and something that changes with the epochs."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 6, 9, 12], ids=["first epoch", "end of an epoch", "mid-epoch", "last of an epoch"])
 def test_ctrl_c_leaves_a_checkpoint_from_which_the_run_goes_on_bit_for_bit(tmp_path, monkeypatch, step):
     cfg = compose(quick(*DROPOUT))
@@ -163,6 +164,7 @@ def test_ctrl_c_leaves_a_checkpoint_from_which_the_run_goes_on_bit_for_bit(tmp_p
         assert torch.equal(weights(cut.folder)[name], value), name
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_from_the_last_epoch_bit_for_bit(tmp_path, monkeypatch):
     cfg = compose(quick(*DROPOUT))
     whole = train(cfg, tmp_path / "whole")

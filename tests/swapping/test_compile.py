@@ -69,6 +69,7 @@ def gradients(model, x):
     return [y.detach(), *(p.grad.clone() for p in model.parameters())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_place", [False, True], ids=["torch.compile", "module.compile"])
 def test_swapped_after_it_was_compiled(x, in_place):
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU())

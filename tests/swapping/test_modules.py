@@ -407,6 +407,7 @@ def test_modules_that_hold_their_parent_or_nothing():
     assert [s.name for s in cl.swap(model, "handmade").swapped] == ["0", "1"]
 
 
+@pytest.mark.slow
 def test_saved_model_loads_in_a_new_process(tmp_path, net, x):
     cl.swap(net, "handmade")
     layers = nn.Sequential(net.first, net.act, net.last)
