@@ -41,7 +41,8 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
 
 
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    return _dropped_to_lowest(input, _channels(input), p, training, inplace)
+    whole = p == 1 or _nothing_to_drop(input, p, training)  # then no mask is drawn
+    return _dropped_to_lowest(input, input.shape if whole else _channels(input), p, training, inplace)
 
 
 def _dropped_to_zero(input: Tensor, mask_shape: Sequence[int], p: float, training: bool, inplace: bool) -> Tensor:
