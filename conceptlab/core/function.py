@@ -60,9 +60,7 @@ class Rule(torch.autograd.Function):
         if "without_jvp" in cls.__dict__:
             return
         if "forward" in cls.__dict__:
-            # torch binds the inputs to forward's signature at each call: working it out takes longer than a small rule
-            forward: Any = cls.forward
-            forward.__signature__ = inspect.signature(forward)
+            _bind_at_once(cls.__dict__["forward"].__func__)
         if "jvp" in cls.__dict__:
             jvp = _under_nested_forward_mode(cls.__dict__["jvp"].__func__)
             cls.jvp = staticmethod(jvp)  # type: ignore[method-assign]

@@ -28,6 +28,8 @@ def batch_norm(
         return parameter.reshape(-1, *[1] * (input.dim() - 2))
 
     x = input.to(torch.promote_types(input.dtype, torch.float32))  # statistics of halves would be too coarse
+    if any(t is not None and t.dtype not in (input.dtype, x.dtype) for t in (running_mean, running_var, weight, bias)):
+        raise RuntimeError(f"batch_norm: mixed dtype: all have to be {input.dtype}, or {x.dtype} beside a half.")
     if training:
         n = math.prod(x.shape[:1] + x.shape[2:])
         if n == 1:
