@@ -52,7 +52,7 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     _check_probability("dropout2d", p)
     _warn_unless(input, (3, 4), "dropout2d")
-    if input.dim() == 3:
+    if input.dim() == 3 and not torch.compiler.is_compiling():  # a warning would end the graph
         warnings.warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired "
             "- input is interpreted as (B, C, T). Use dropout1d for that, or give images a batch axis.",
@@ -138,7 +138,7 @@ def _check_probability(where: str, p: float) -> None:
 
 
 def _warn_unless(input: Tensor, dims: tuple[int, int], where: str) -> None:
-    if input.dim() not in dims:
+    if input.dim() not in dims and not torch.compiler.is_compiling():
         warnings.warn(
             f"{where}: Received a {input.dim()}-D input to {where}, which is deprecated and will result in an error in "
             f"a future release. Use dropout, or give it {dims[0]} or {dims[1]} axes.",

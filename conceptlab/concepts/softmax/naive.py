@@ -7,15 +7,20 @@ from torch import Tensor
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
-    return log_softmax(input, dim, _stacklevel + 1, dtype).exp()
+    return _log_softmax(input, _axis("softmax", input, dim, _stacklevel), dtype).exp()
 
 
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
 ) -> Tensor:
-    if dim is None:
-        warnings.warn("Implicit dimension choice has been deprecated: give dim=…", stacklevel=_stacklevel + 1)
-        dim = 0 if input.dim() in (0, 1, 3) else 1
+    return _log_softmax(input, _axis("log_softmax", input, dim, _stacklevel), dtype)
+
+
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
+    return _log_softmax(-input, _axis("softmin", input, dim, _stacklevel), dtype).exp()
+
+
+def _log_softmax(input: Tensor, dim: int, dtype: torch.dtype | None) -> Tensor:
     x = input if dtype is None else input.to(dtype)
     if x.numel() == 0:
         return x.clone()
@@ -24,5 +29,11 @@ def log_softmax(
     return x - x.exp().sum(dim, keepdim=True).log()
 
 
-def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
-    return softmax(-input, dim, _stacklevel + 1, dtype)
+def _axis(name: str, input: Tensor, dim: int | None, stacklevel: int) -> int:
+    if dim is not None:
+        return dim
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=stacklevel + 1,
+    )
+    return 0 if input.dim() in (0, 1, 3) else 1
