@@ -15,7 +15,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     for n in range(len(pad) // 2):
         axis = input.dim() - 1 - n
         output = _pad_axis(output, axis, pad[2 * n], pad[2 * n + 1], mode, value or 0)
-    if mode == "constant" and input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last):
+    if mode != "circular" and input.dim() == 4 and input.is_contiguous(memory_format=torch.channels_last):
         return output if input.is_contiguous() else output.contiguous(memory_format=torch.channels_last)
     return output
 
