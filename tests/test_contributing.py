@@ -65,7 +65,7 @@ nn.functional.softsign
 """,
     )
     assert counted.split() == ["16", "7"], "the text counts the checks: correct it"
-    assert "fourteen checks of each function and seven of each class" in TEXT
+    assert "sixteen checks of each function and seven of each class" in TEXT
 
 
 def test_every_broken_line_is_caught(tmp_path):
