@@ -27,7 +27,8 @@ def main(argv: Sequence[str]) -> int:
         return 1
     torch.set_num_threads(options.threads)
     try:
-        chosen = [] if options.network and not options.parts else cases(options.parts)
+        only_networks = options.network and not (options.parts or options.markdown)
+        chosen = [] if only_networks else cases(options.parts)
     except ValueError as error:
         console.print(str(error), soft_wrap=True)
         return 2
