@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from conceptlab.bench.measure import Row, by_part, cases, fails, geometric_mean, measure
+from conceptlab.bench.measure import Row, by_part, cases, fails, geometric_mean, measure, number
 from conceptlab.bench.networks import NETWORKS, step_ratio
 from conceptlab.core import registry
 from conceptlab.verify.closeness import Mismatch
@@ -108,11 +108,6 @@ def _print(rows: list[Row], failures: dict[str, str], steps: dict, console: Cons
         console.print(f"Training step of {name}: {ratio:.2f} ({ours * 1e3:.1f} ms, torch's own {theirs * 1e3:.1f} ms)")
     for name, failure in failures.items():
         console.print(f"[bold]{name} fails its checks, and was not measured:[/] {failure}", soft_wrap=True)
-
-
-def number(value: float | None) -> str:
-    """Two decimals, or a dash."""
-    return "–" if value is None else f"{value:.2f}"
 
 
 def _conditions(options: argparse.Namespace) -> dict[str, Any]:

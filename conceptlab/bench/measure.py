@@ -10,7 +10,7 @@ import torch
 from conceptlab.bench.contest import SEED, Contestant, contestant
 from conceptlab.bench.memory import peak_bytes, saved_bytes
 from conceptlab.bench.stopwatch import interleaved
-from conceptlab.core import Part, message, registry
+from conceptlab.core import Part, did_you_mean, message, registry
 from conceptlab.core.samples import Case
 from conceptlab.verify import class_checks, function_checks
 from conceptlab.verify.closeness import Mismatch, check_same
@@ -64,8 +64,6 @@ def cases(names: Iterable[str]) -> list[tuple[Part, Case]]:
     known = {*registry.parts, *registry.concepts}
     for name in wanted:
         if name not in known:
-            from conceptlab.core import did_you_mean
-
             raise ValueError(
                 message(
                     "bench",
@@ -161,3 +159,8 @@ def by_part(rows: Iterable[Row]) -> Iterator[tuple[str, float]]:
         groups.setdefault(row.part, []).append(row.ratio)
     for part, ratios in groups.items():
         yield part, geometric_mean(ratios)
+
+
+def number(value: float | None) -> str:
+    """Two decimals, or a dash."""
+    return "–" if value is None else f"{value:.2f}"

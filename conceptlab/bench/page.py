@@ -4,7 +4,7 @@ from typing import Any
 
 import jinja2
 
-from conceptlab.bench.measure import Row, geometric_mean
+from conceptlab.bench.measure import Row, geometric_mean, number
 from conceptlab.core import registry
 
 _TEMPLATE = """\
@@ -53,9 +53,6 @@ def page(record: dict[str, Any]) -> str:
 
     def mean(some: list[Row]) -> float:
         return geometric_mean(row.ratio for row in some)
-
-    def number(value: float | None) -> str:
-        return "–" if value is None else f"{value:.2f}"
 
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     return environment.from_string(_TEMPLATE).render(**record | {"concepts": concepts}, mean=mean, number=number)
