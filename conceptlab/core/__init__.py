@@ -2,6 +2,7 @@
 
 from conceptlab.core.autocast import Autocast
 from conceptlab.core.concept import Concept, Function, Part
+from conceptlab.core.constants import LOG2_E
 from conceptlab.core.errors import did_you_mean, message, require_floating
 from conceptlab.core.function import ElementwiseRule, Rule, save
 from conceptlab.core.module import Tiered
@@ -11,6 +12,7 @@ from conceptlab.core.registry import registry
 from conceptlab.core.select import indicator, keep, mask
 
 __all__ = [
+    "LOG2_E",
     "Autocast",
     "Choice",
     "Concept",

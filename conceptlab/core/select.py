@@ -28,9 +28,9 @@ def indicator(x: Tensor, relation: Relation, number: float) -> Tensor:
     """
     comparison, x = _COMPARISONS[relation], x.detach()
     if torch.compiler.is_compiling() or maybe_current_level() is not None:
-        # a compiler vectorises the boolean; and vmap, a torch.func level, has no rule for the comparison in place
+        # a compiler vectorises the boolean; and vmap, a torch.func level, has no rule for the result's memory
         return getattr(x, comparison)(number).to(x.dtype)
-    return getattr(x.clone(), f"{comparison}_")(number)
+    return getattr(torch, comparison)(x, number, out=torch.empty_like(x))
 
 
 def mask(holds: Tensor, *, unless: bool = False) -> Tensor:

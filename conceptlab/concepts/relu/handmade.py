@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.core import ElementwiseRule, Rule, indicator, keep, mask, message, require_floating, save
+from conceptlab.core import LOG2_E, ElementwiseRule, Rule, indicator, keep, mask, message, require_floating, save
 
 # Klambauer et al., 2017, equation 14
 _ALPHA = 1.6732632423543772848170429916717
@@ -73,8 +73,7 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     require_floating("leaky_relu", input)
-    # in place the input is overwritten, and with it the condition: the rule gets a copy
-    output = _LeakyReLU.call(input.clone() if inplace else input, negative_slope)
+    output = _LeakyReLU.call(input, negative_slope)[0]
     return input.copy_(output) if inplace else output
 
 
@@ -84,6 +83,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     require_floating("elu", input)
+    # in place the input is overwritten, which the derivative needs: the rule gets a copy
     output = _ELU.call(input.clone() if inplace else input, alpha, 1.0)
     return input.copy_(output) if inplace else output
 
@@ -122,14 +122,27 @@ class _Gate(Rule):
         return keep(tangent, passes), None
 
 
-class _LeakyReLU(ElementwiseRule):
-    @staticmethod
-    def forward(x: Tensor, negative_slope: float) -> Tensor:
-        return x * _slope(x, negative_slope)
+class _LeakyReLU(Rule):
+    """Hands its slope on to the derivative: as constant as a mask is, so that nothing comes back through it."""
 
     @staticmethod
-    def times_slope(v: Tensor, x: Tensor, negative_slope: float) -> Tensor:
-        return v * _slope(x, negative_slope)
+    def forward(x: Tensor, negative_slope: float) -> tuple[Tensor, Tensor]:
+        slope = _slope(x, negative_slope)
+        return x * slope, slope
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+        save(ctx, output[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor, _: Tensor) -> tuple[Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return grad_output * slope, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> tuple[Tensor, Tensor]:
+        (slope,) = ctx.saved_tensors
+        return tangent * slope, torch.zeros_like(slope)
 
 
 class _ELU(ElementwiseRule):
@@ -138,14 +151,15 @@ class _ELU(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor, alpha: float, scale: float) -> Tensor:
         negative = mask(indicator(x, "<=", 0))
-        bent = torch.expm1(keep(x, negative)).mul_(alpha * scale)  # 0 on the positive side
-        return bent.add_(keep(x, ~negative), alpha=scale)
+        bent = keep(x, negative).expm1_().mul_(alpha * scale)  # 0 on the positive side
+        return bent.add_(keep(x, negative.bitwise_not_()), alpha=scale)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, alpha: float, scale: float) -> Tensor:
-        negative = mask(indicator(x, "<=", 0))
-        bent = torch.exp(keep(x, negative)) * (alpha * scale)
-        return v * (keep(bent, negative) + keep(torch.full_like(bent, scale), ~negative))
+        is_negative = indicator(x, "<=", 0)
+        # e^x is 1 on the positive side, where its argument is 0
+        bent = torch.exp2(keep(x, mask(is_negative)) * LOG2_E) * (alpha * scale)
+        return v * (bent if alpha == 1 else torch.add(bent, 1 - is_negative, alpha=scale - alpha * scale))
 
 
 class _PReLU(Rule):
@@ -183,7 +197,9 @@ def _put(y: Tensor, value: float, where: Tensor) -> Tensor:
 def _slope(x: Tensor, negative_slope: float | Tensor) -> Tensor:
     """1 where x > 0, else the negative slope: each is exact, since the other is multiplied by 0."""
     positive = indicator(x, ">", 0)
-    return (1 - positive).mul(negative_slope).add_(positive)
+    if isinstance(negative_slope, Tensor):
+        return torch.addcmul(positive, 1 - positive, negative_slope)
+    return torch.add(positive, 1 - positive, alpha=negative_slope)
 
 
 def _as(input: Tensor, number: float) -> float:

@@ -17,7 +17,6 @@ $$ e^{x_{nc} - m_n} \left( \frac{v_n}{Z_n} + u_n \right) - v_n \, \delta_{c t_n}
 Shares as target, and smoothed labels, need the logarithms of all classes and take them from ``log_softmax``.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -25,11 +24,9 @@ from torch import Tensor
 from torch._C._functorch import maybe_current_level
 
 from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
-from conceptlab.core import Rule, declare, message, save
+from conceptlab.core import LOG2_E, Rule, declare, message, save
 
 ops = declare("nn", "handmade")
-# eˣ is computed as 2 to the power of x log₂ e, which torch does in a third of the time
-_LOG2_E = math.log2(math.e)
 
 
 def nll_loss(
@@ -84,7 +81,7 @@ class _CrossEntropy(Rule):
 
     @staticmethod
     def forward(x: Tensor, m: Tensor, classes: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-        Z = (x - m).mul_(_LOG2_E).exp2_().sum(axis, keepdim=True)
+        Z = (x - m).mul_(LOG2_E).exp2_().sum(axis, keepdim=True)
         return torch.log(Z) - (x.gather(axis, classes) - m), Z
 
     @staticmethod
@@ -95,7 +92,7 @@ class _CrossEntropy(Rule):
     @staticmethod
     def backward(ctx: Any, v: Tensor, u: Tensor) -> tuple[Tensor, None, None, None]:
         x, m, classes, Z = ctx.saved_tensors
-        exponentials, by_sample = (x - m).mul_(_LOG2_E).exp2_(), v / Z + u
+        exponentials, by_sample = (x - m).mul_(LOG2_E).exp2_(), v / Z + u
         plain = not (torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None)
         # in place wherever nothing is recorded: at a language model's vocabulary this is a hundred megabytes
         grad = exponentials.mul_(by_sample) if plain else exponentials * by_sample
@@ -104,7 +101,7 @@ class _CrossEntropy(Rule):
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> tuple[Tensor, Tensor]:
         x, m, classes, Z = ctx.saved_tensors
-        Z_tangent = ((x - m).mul_(_LOG2_E).exp2_() * tangent).sum(ctx.axis, keepdim=True)
+        Z_tangent = ((x - m).mul_(LOG2_E).exp2_() * tangent).sum(ctx.axis, keepdim=True)
         return Z_tangent / Z - tangent.gather(ctx.axis, classes), Z_tangent
 
 
