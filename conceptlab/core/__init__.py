@@ -5,6 +5,7 @@ from conceptlab.core.concept import Concept, Function, Part
 from conceptlab.core.constants import LOG2_E
 from conceptlab.core.errors import did_you_mean, message, require_floating
 from conceptlab.core.function import ElementwiseRule, Rule, save
+from conceptlab.core.memory import is_recorded, room
 from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import Namespace, declare, namespace
 from conceptlab.core.parts import Choice, Parts
@@ -26,11 +27,13 @@ __all__ = [
     "declare",
     "did_you_mean",
     "indicator",
+    "is_recorded",
     "keep",
     "mask",
     "message",
     "namespace",
     "registry",
     "require_floating",
+    "room",
     "save",
 ]

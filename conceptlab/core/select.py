@@ -13,6 +13,7 @@ from torch import Tensor
 from torch._C._functorch import maybe_current_level
 
 from conceptlab.core.function import Rule, save
+from conceptlab.core.memory import is_recorded
 
 Relation = Literal["<", "<=", ">", ">="]
 
@@ -43,19 +44,17 @@ def mask(holds: Tensor, *, unless: bool = False) -> Tensor:
     return bits.sub_(1) if unless else bits.neg_()
 
 
-def keep(v: Tensor, mask: Tensor) -> Tensor:
+def keep(v: Tensor, mask: Tensor, *, room: Tensor | None = None) -> Tensor:
     """``v`` where the `mask` is set, and 0 elsewhere.
 
     Unlike the product with 0 and 1, this drops infinite and missing values, too. The result has the memory format of
-    ``v``. Differentiable by ``v``.
+    ``v``; it may overwrite ``room``, a temporary tensor like ``v``. Differentiable by ``v``.
 
     >>> v = torch.tensor([1.0, float("inf"), float("nan")])
     >>> keep(v, mask(indicator(v, "<", 2)))
     tensor([1., 0., 0.])
     """
-    if torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None:
-        return _Keep.call(v, mask)
-    return _Keep.forward(v, mask)  # in a forward pass, or a backward pass that is not differentiated again
+    return _Keep.call(v, mask) if is_recorded() else _and(v, mask, room)
 
 
 class _Keep(Rule):
@@ -63,7 +62,7 @@ class _Keep(Rule):
     def forward(v: Tensor, mask: Tensor) -> Tensor:
         if maybe_current_level() is not None:
             return torch.where(mask != 0, v, 0.0)  # torch 2.11 has no rule of vmap for the view
-        return (v.view(mask.dtype) & mask).view(v.dtype)
+        return _and(v, mask, None)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -78,3 +77,8 @@ class _Keep(Rule):
     def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
         (mask,) = ctx.saved_tensors
         return keep(tangent, mask)
+
+
+def _and(v: Tensor, mask: Tensor, room: Tensor | None) -> Tensor:
+    out = None if room is None else room.view(mask.dtype)
+    return torch.bitwise_and(v.view(mask.dtype), mask, out=out).view(v.dtype)

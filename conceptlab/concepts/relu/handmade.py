@@ -102,10 +102,11 @@ class _Gate(Rule):
         is_low = indicator(x, "<=", low)
         if high is None:
             passes = mask(is_low, unless=True)
-            return _put(keep(x, passes), low_value, is_low), passes
+            return _put(keep(x, passes, room=is_low if low_value == 0 else None), low_value, is_low), passes
         is_high = indicator(x, ">=", high)
-        passes = mask(is_low + is_high, unless=True)
-        return _put(_put(keep(x, passes), low_value, is_low), high, is_high), passes
+        stops = is_low + is_high
+        passes = mask(stops, unless=True)
+        return _put(_put(keep(x, passes, room=stops), low_value, is_low), high, is_high), passes
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
@@ -150,8 +151,9 @@ class _ELU(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor, alpha: float, scale: float) -> Tensor:
-        negative = mask(indicator(x, "<=", 0))
-        bent = keep(x, negative).expm1_().mul_(alpha * scale)  # 0 on the positive side
+        is_negative = indicator(x, "<=", 0)
+        negative = mask(is_negative)
+        bent = keep(x, negative, room=is_negative).expm1_().mul_(alpha * scale)  # 0 on the positive side
         return bent.add_(keep(x, negative.bitwise_not_()), alpha=scale)
 
     @staticmethod
@@ -199,7 +201,7 @@ def _slope(x: Tensor, negative_slope: float | Tensor) -> Tensor:
     positive = indicator(x, ">", 0)
     if isinstance(negative_slope, Tensor):
         return torch.addcmul(positive, 1 - positive, negative_slope)
-    return torch.add(positive, 1 - positive, alpha=negative_slope)
+    return positive.add_(1 - positive, alpha=negative_slope)
 
 
 def _as(input: Tensor, number: float) -> float:

@@ -28,9 +28,8 @@ import math
 
 import torch
 from torch import Tensor
-from torch._C._functorch import maybe_current_level
 
-from conceptlab.core import LOG2_E, ElementwiseRule, indicator, keep, mask, message, require_floating
+from conceptlab.core import LOG2_E, ElementwiseRule, indicator, is_recorded, keep, mask, message, require_floating, room
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -79,7 +78,7 @@ class _Sigmoid(ElementwiseRule):
     @staticmethod
     def times_slope(v: Tensor, y: Tensor) -> Tensor:
         w = _wide(y)
-        return (v * ((1 - w) * w)).to(y.dtype)
+        return _times(v, _times(w, 1 - w)).to(y.dtype)
 
 
 class _Tanh(ElementwiseRule):
@@ -93,7 +92,7 @@ class _Tanh(ElementwiseRule):
     @staticmethod
     def times_slope(v: Tensor, y: Tensor) -> Tensor:
         w = _wide(y)
-        return (v * (1 - w * w)).to(y.dtype)
+        return _times(v, 1 - w * w).to(y.dtype)
 
 
 class _LogSigmoid(ElementwiseRule):
@@ -106,7 +105,7 @@ class _LogSigmoid(ElementwiseRule):
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor) -> Tensor:
-        return (v * _sigmoid(-_wide(x))).to(x.dtype)
+        return _times(v, _sigmoid(-_wide(x))).to(x.dtype)
 
 
 class _Softplus(ElementwiseRule):
@@ -122,7 +121,8 @@ class _Softplus(ElementwiseRule):
         z = _wide(x) * beta
         bent = mask(indicator(z, ">", threshold), unless=True)
         # σ below the threshold, 1 above it
-        return (v * (keep(_sigmoid(z), bent) + indicator(z, ">", threshold))).to(x.dtype)
+        below = keep(_sigmoid(z), bent)
+        return _times(v, torch.add(below, indicator(z, ">", threshold), out=room(below))).to(x.dtype)
 
 
 class _SiLU(ElementwiseRule):
@@ -135,7 +135,8 @@ class _SiLU(ElementwiseRule):
     def times_slope(v: Tensor, x: Tensor) -> Tensor:
         z = _wide(x)
         s = _sigmoid(z)
-        return (v * torch.addcmul(s, s, torch.addcmul(z, z, s, value=-1))).to(x.dtype)
+        rest = torch.addcmul(z, z, s, value=-1)
+        return _times(v, torch.addcmul(s, s, rest, out=room(rest))).to(x.dtype)
 
 
 class _GELU(ElementwiseRule):
@@ -149,7 +150,8 @@ class _GELU(ElementwiseRule):
         z = _wide(x)
         Phi = (z * math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
         phi = (z * z).mul_(-0.5 * LOG2_E).exp2_()
-        return (v * torch.addcmul(Phi, z, phi, value=1 / math.sqrt(2 * math.pi))).to(x.dtype)
+        slope = torch.addcmul(Phi, z, phi, value=1 / math.sqrt(2 * math.pi), out=room(phi))
+        return _times(v, slope).to(x.dtype)
 
 
 class _GELUByTanh(ElementwiseRule):
@@ -164,7 +166,8 @@ class _GELUByTanh(ElementwiseRule):
         z = _wide(x)
         w, slope = _exponent(z)
         s = _sigmoid(w)
-        return (v * torch.addcmul(s, s * slope, torch.addcmul(z, z, s, value=-1))).to(x.dtype)
+        rest = torch.addcmul(z, z, s, value=-1)
+        return _times(v, torch.addcmul(s, _times(s, slope), rest, out=room(rest))).to(x.dtype)
 
 
 def _exponent(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,9 +179,11 @@ def _exponent(x: Tensor) -> tuple[Tensor, Tensor]:
 
 def _sigmoid(x: Tensor) -> Tensor:
     """The sigmoid within a derivative: as a rule only where it may be differentiated again."""
-    if torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None:
-        return _Sigmoid.call(x)
-    return _Sigmoid.forward(x)
+    return _Sigmoid.call(x) if is_recorded() else _Sigmoid.forward(x)
+
+
+def _times(v: Tensor, temporary: Tensor) -> Tensor:
+    return torch.mul(v, temporary, out=room(temporary))
 
 
 def _wide(x: Tensor) -> Tensor:

@@ -21,10 +21,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import maybe_current_level
 
 from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
-from conceptlab.core import LOG2_E, Rule, declare, message, save
+from conceptlab.core import LOG2_E, Rule, declare, message, room, save
 
 ops = declare("nn", "handmade")
 
@@ -93,9 +92,8 @@ class _CrossEntropy(Rule):
     def backward(ctx: Any, v: Tensor, u: Tensor) -> tuple[Tensor, None, None, None]:
         x, m, classes, Z = ctx.saved_tensors
         exponentials, by_sample = (x - m).mul_(LOG2_E).exp2_(), v / Z + u
-        plain = not (torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None)
-        # in place wherever nothing is recorded: at a language model's vocabulary this is a hundred megabytes
-        grad = exponentials.mul_(by_sample) if plain else exponentials * by_sample
+        # at a language model's vocabulary this is a hundred megabytes
+        grad = torch.mul(exponentials, by_sample, out=room(exponentials))
         return grad.scatter_add_(ctx.axis, classes, -v), None, None, None
 
     @staticmethod

@@ -50,9 +50,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import maybe_current_level
 
-from conceptlab.core import Rule, message, save
+from conceptlab.core import Rule, message, room, save
 
 
 def batch_norm(
@@ -120,7 +119,7 @@ class _WithBatch(Rule):
             a = _slope(rstd, gamma)
             b = (g_rstd + _slope(sum_gx, gamma)) * (rstd.pow(3) / -n)
             c = torch.addcmul(g_mean, a, sum_g, value=-1) / n
-            grad_x = torch.addcmul(_line(centred, b, c), g, a, out=_room(centred)).to(x.dtype)
+            grad_x = torch.addcmul(_line(centred, b, c), g, a, out=room(centred)).to(x.dtype)
         return grad_x, None, None, *_parameter_gradients(ctx, weight, rstd, sum_g, sum_gx), None, None
 
     @staticmethod
@@ -173,17 +172,8 @@ class _WithConstants(Rule):
 
 def _line(centred: Tensor, slope: Tensor, shift: Tensor | None) -> Tensor:
     """A multiply and an add. (``addcmul``, which broadcasts two of its operands here, takes three times as long.)"""
-    product = torch.mul(centred, slope, out=_room(centred))
-    return product if shift is None else torch.add(product, shift, out=_room(product))
-
-
-def _room(temporary: Tensor) -> Tensor | None:
-    """The temporary result itself, to be overwritten by the next; a new one where a graph or a transform holds it.
-
-    To write into memory that is at hand takes half the time.
-    """
-    held = torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None
-    return None if held else temporary
+    product = torch.mul(centred, slope, out=room(centred))
+    return product if shift is None else torch.add(product, shift, out=room(product))
 
 
 def _parameter_gradients(ctx: Any, weight: Tensor | None, rstd: Tensor, sum_g: Tensor, sum_gx: Tensor) -> tuple:
