@@ -87,9 +87,8 @@ class _LogSoftmax(Rule):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
         (y,) = ctx.saved_tensors
-        return torch.addcmul(
-            grad_output, torch.exp2(y * LOG2_E), grad_output.sum(ctx.dim, keepdim=True), value=-1
-        ), None
+        total = grad_output.sum(ctx.dim, keepdim=True)
+        return torch.addcmul(grad_output, torch.exp2(y * LOG2_E), total, value=-1), None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
