@@ -434,6 +434,9 @@ def test_meta_device(part, tier):
     parameters(ours)[0].grad = torch.ones(3, device="meta")
     for _ in range(2):
         ours.step()
+    assert parameters(ours)[0].is_meta
+    state = ours.state[parameters(ours)[0]].values()
+    assert all(value.is_meta for value in state if isinstance(value, torch.Tensor) and value.dim() > 0)
 
 
 @EACH_PART

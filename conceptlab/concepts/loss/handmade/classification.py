@@ -92,7 +92,7 @@ class _CrossEntropy(Rule):
     def backward(ctx: Any, v: Tensor, u: Tensor) -> tuple[Tensor, None, None, None]:
         x, m, classes, Z = ctx.saved_tensors
         exponentials, by_sample = (x - m).mul_(LOG2_E).exp2_(), v / Z + u
-        # at a language model's vocabulary this is a hundred megabytes
+        # overwritten where it may be: at a language model's vocabulary this is a hundred megabytes
         grad = torch.mul(exponentials, by_sample, out=room(exponentials))
         return grad.scatter_add_(ctx.axis, classes, -v), None, None, None
 
