@@ -70,11 +70,14 @@ class Rule(torch.autograd.Function):
         body = {"without_jvp": True, "jvp": staticmethod(torch.autograd.Function.jvp)}
         twin: Any = type(f"{cls.__name__}WithoutJvp", (cls,), body)
 
+        forward = cls.forward
+
         # A static method over a closure, because Dynamo resolves neither class attributes nor `cls` of a Function.
         def call(*inputs: Any) -> Any:
-            if torch.compiler.is_compiling():
-                return twin.apply(*inputs)
-            return cls.apply(*inputs)
+            if not torch.compiler.is_compiling():
+                return cls.apply(*inputs)
+            # where nothing is differentiated Dynamo runs `forward` itself, before torch 2.15 with a context too many
+            return twin.apply(*inputs) if _is_differentiated(inputs) else forward(*inputs)
 
         cls.call = staticmethod(call)
 
@@ -131,6 +134,10 @@ def save(ctx: Any, *tensors: torch.Tensor | None) -> None:
     """Keep ``tensors``, inputs or outputs of the rule, for ``backward`` and for ``jvp`` alike."""
     ctx.save_for_backward(*tensors)
     ctx.save_for_forward(*tensors)
+
+
+def _is_differentiated(inputs: tuple) -> bool:
+    return torch.is_grad_enabled() and any(isinstance(a, torch.Tensor) and a.requires_grad for a in inputs)
 
 
 def _bind_at_once(forward: Callable) -> None:

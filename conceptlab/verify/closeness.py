@@ -105,7 +105,9 @@ class ErrorRatio:
                 continue
             a, b, exact = (x.detach().to(torch.float64) for x in (a, b, exact))
             usable = exact.isfinite() & b.isfinite()
-            if not torch.equal(a.isfinite() & exact.isfinite(), usable):
+            as_torch = torch.equal(a.isfinite() & exact.isfinite(), usable)
+            # some processors' half precision spreads NaN through torch's padding: the oracle's places are right, too
+            if not as_torch and not torch.equal(a.isfinite(), exact.isfinite()):
                 raise Mismatch(f"inf or NaN in other places: expected {_short(b)}, received {_short(a)}")
             if not usable.any():
                 continue
