@@ -10,7 +10,7 @@ from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import Namespace, declare, namespace
 from conceptlab.core.parts import Choice, Parts
 from conceptlab.core.registry import registry
-from conceptlab.core.select import indicator, keep, mask
+from conceptlab.core.select import indicator, keep, mask, not_negative, not_zero
 
 __all__ = [
     "LOG2_E",
@@ -32,6 +32,8 @@ __all__ = [
     "mask",
     "message",
     "namespace",
+    "not_negative",
+    "not_zero",
     "registry",
     "require_floating",
     "room",

@@ -2,10 +2,11 @@
 
 torch's own ``where`` and ``masked_fill`` take a branch at each element, which the random signs of a network's values
 mispredict, and a comparison whose result is boolean is as slow as five of another dtype. Together they cost ten passes
-over memory and more. Here a condition is an integer of the number's own width, a one in every bit or in none, and a
-number is chosen by a bitwise AND.
+over memory and more. Here a condition is an integer of the number's own width, 1 or 0, and a number is chosen by the
+product of its bits with that: 1 leaves all of them, 0 none.
 """
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -18,6 +19,10 @@ from conceptlab.core.memory import is_recorded
 Relation = Literal["<", "<=", ">", ">="]
 
 _INTEGERS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+_BITS_OF_MINUS_INFINITY = {
+    dtype: torch.tensor(-math.inf, dtype=dtype).view(_INTEGERS[dtype.itemsize]).item()
+    for dtype in (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+}
 _COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 
 
@@ -28,33 +33,59 @@ def indicator(x: Tensor, relation: Relation, number: float) -> Tensor:
     tensor([0., 0., 1., 0.])
     """
     comparison, x = _COMPARISONS[relation], x.detach()
-    if torch.compiler.is_compiling() or maybe_current_level() is not None:
-        # a compiler vectorises the boolean; and vmap, a torch.func level, has no rule for the result's memory
+    if _is_followed():
         return getattr(x, comparison)(number).to(x.dtype)
     return getattr(torch, comparison)(x, number, out=torch.empty_like(x))
 
 
 def mask(holds: Tensor, *, unless: bool = False) -> Tensor:
-    """An `indicator` as a mask for `keep`: -1, a one in every bit, where it is 1, or ``unless`` it is 1.
+    """An `indicator` as a mask for `keep`: 1 where it is 1, or ``unless`` it is 1.
 
     >>> mask(indicator(torch.tensor([-1.0, 0.0, 1.0, float("nan")]), "<=", 0), unless=True)
-    tensor([ 0,  0, -1, -1], dtype=torch.int32)
+    tensor([0, 0, 1, 1], dtype=torch.int32)
     """
     bits = holds.to(_INTEGERS[holds.element_size()], copy=True)
-    return bits.sub_(1) if unless else bits.neg_()
+    return bits.bitwise_xor_(1) if unless else bits
+
+
+def not_negative(x: Tensor) -> Tensor:
+    """The mask of what is not below zero: numbers from 0 on, and NaN. Takes one pass, where `indicator` has three.
+
+    Read as integers, the bits of the negative numbers are the smallest there are, from those of -0 to those of -∞.
+
+    >>> not_negative(torch.tensor([-float("inf"), -1.0, 0.0, 1.0, float("nan")]))
+    tensor([0, 0, 1, 1, 1], dtype=torch.int32)
+    """
+    if not x.is_floating_point() or _is_followed():
+        return mask(indicator(x, "<", 0), unless=True)
+    bits = x.detach().view(_INTEGERS[x.element_size()])
+    return torch.gt(bits, _BITS_OF_MINUS_INFINITY[x.dtype], out=torch.empty_like(bits))
+
+
+def not_zero(x: Tensor) -> Tensor:
+    """The mask of what has any bit set: all but 0 (and but -0, which nobody may ask about).
+
+    >>> not_zero(torch.tensor([0.0, 1.0, float("nan")]))
+    tensor([0, 1, 1], dtype=torch.int32)
+    """
+    integers = _INTEGERS[x.element_size()]
+    if _is_followed():
+        return (x.detach() != 0).to(integers)
+    bits = x.detach().view(integers)
+    return torch.ne(bits, 0, out=torch.empty_like(bits))
 
 
 def keep(v: Tensor, mask: Tensor, *, room: Tensor | None = None) -> Tensor:
     """``v`` where the `mask` is set, and 0 elsewhere.
 
-    Unlike the product with 0 and 1, this drops infinite and missing values, too. The result has the memory format of
-    ``v``; it may overwrite ``room``, a temporary tensor like ``v``. Differentiable by ``v``.
+    Unlike the product of the numbers with 0 and 1, this drops infinite and missing values, too. The result has the
+    memory format of ``v``; it may overwrite ``room``, a temporary tensor like ``v``. Differentiable by ``v``.
 
     >>> v = torch.tensor([1.0, float("inf"), float("nan")])
     >>> keep(v, mask(indicator(v, "<", 2)))
     tensor([1., 0., 0.])
     """
-    return _Keep.call(v, mask) if is_recorded() else _and(v, mask, room)
+    return _Keep.call(v, mask) if is_recorded() else _times(v, mask, room)
 
 
 class _Keep(Rule):
@@ -62,7 +93,7 @@ class _Keep(Rule):
     def forward(v: Tensor, mask: Tensor) -> Tensor:
         if maybe_current_level() is not None:
             return torch.where(mask != 0, v, 0.0)  # torch 2.11 has no rule of vmap for the view
-        return _and(v, mask, None)
+        return _times(v, mask, None)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -79,6 +110,11 @@ class _Keep(Rule):
         return keep(tangent, mask)
 
 
-def _and(v: Tensor, mask: Tensor, room: Tensor | None) -> Tensor:
+def _times(v: Tensor, mask: Tensor, room: Tensor | None) -> Tensor:
     out = None if room is None else room.view(mask.dtype)
-    return torch.bitwise_and(v.view(mask.dtype), mask, out=out).view(v.dtype)
+    return torch.mul(v.view(mask.dtype), mask, out=out).view(v.dtype)
+
+
+def _is_followed() -> bool:
+    """By a compiler, which vectorises plain comparisons; or by vmap, which has no rule for the memory of a result."""
+    return torch.compiler.is_compiling() or maybe_current_level() is not None

@@ -23,7 +23,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.core import LOG2_E, ElementwiseRule, Rule, indicator, keep, mask, message, require_floating, save
+from conceptlab.core import (
+    LOG2_E,
+    ElementwiseRule,
+    Rule,
+    indicator,
+    keep,
+    mask,
+    message,
+    not_negative,
+    not_zero,
+    require_floating,
+    save,
+)
 
 # Klambauer et al., 2017, equation 14
 _ALPHA = 1.6732632423543772848170429916717
@@ -35,7 +47,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
         raise NotImplementedError(
             message("relu", expected="numbers", received="a boolean tensor", remedy="Convert it, with input.float().")
         )
-    output = _Gate.call(input, 0, 0, None)[0]
+    output = _ReLU.call(input)
     return input.copy_(output) if inplace else output
 
 
@@ -94,6 +106,18 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return input.copy_(output) if inplace else output
 
 
+class _ReLU(ElementwiseRule):
+    saves = "output"
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return keep(x, not_negative(x))
+
+    @staticmethod
+    def times_slope(v: Tensor, y: Tensor) -> Tensor:
+        return keep(v, not_zero(y))
+
+
 class _Gate(Rule):
     """x between two limits, ``low_value`` up to ``low`` and ``high`` from there on: it lets through, or it does not."""
 
@@ -103,7 +127,8 @@ class _Gate(Rule):
         if high is None:
             passes = mask(is_low, unless=True)
             return _put(keep(x, passes, room=is_low if low_value == 0 else None), low_value, is_low), passes
-        is_high = indicator(x, ">=", high)
+        # where the limits are equal, that number is low alone
+        is_high = indicator(x, ">=" if low < high else ">", high)
         stops = is_low + is_high
         passes = mask(stops, unless=True)
         return _put(_put(keep(x, passes, room=stops), low_value, is_low), high, is_high), passes
@@ -151,10 +176,10 @@ class _ELU(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor, alpha: float, scale: float) -> Tensor:
-        is_negative = indicator(x, "<=", 0)
-        negative = mask(is_negative)
-        bent = keep(x, negative, room=is_negative).expm1_().mul_(alpha * scale)  # 0 on the positive side
-        return bent.add_(keep(x, negative.bitwise_not_()), alpha=scale)
+        passes = not_negative(x)
+        straight = keep(x, passes)
+        bent = keep(x, passes.bitwise_xor_(1)).expm1_().mul_(alpha * scale)  # 0 on the positive side
+        return bent.add_(straight, alpha=scale)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, alpha: float, scale: float) -> Tensor:

@@ -18,7 +18,7 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
     """Extremes and kinks, images, and the same in place."""
     extremes = [0.0, -0.0, math.inf, -math.inf, 1.0, -1.0, 6.0, 1e30, -1e30]
     if part not in _TWO_ENDS:
-        extremes.append(math.nan)
+        extremes += [math.nan, -math.nan]  # NaN has a sign, too
     inputs = {
         "extremes": torch.tensor(extremes, dtype=dtype),
         "image": torch.randn(2, 3, 5, 4, dtype=dtype),
@@ -35,6 +35,7 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
             yield Sample(name, (x, torch.tensor([0.3], dtype=dtype, requires_grad=True)), smooth=smooth)
         elif part == "hardtanh":
             yield Sample(f"{name}-half-open", (x, -1.0, math.inf), smooth=smooth)
+            yield Sample(f"{name}-one-value", (x, 1.0, 1.0), smooth=smooth)
         if part in _CLASSES:
             yield Sample(
                 f"{name}-inplace", (x,), init_args=_CLASSES[part], init_kwargs={"inplace": True}, smooth=smooth

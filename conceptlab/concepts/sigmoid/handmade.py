@@ -114,7 +114,7 @@ class _Softplus(ElementwiseRule):
         z = _wide(x) * beta
         linear = mask(indicator(z, ">", threshold))
         bent = torch.exp2(z * LOG2_E).log1p_().div_(beta)
-        return keep(bent, ~linear).add_(keep(_wide(x), linear)).to(x.dtype)
+        return keep(bent, linear ^ 1).add_(keep(_wide(x), linear)).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
