@@ -4,80 +4,156 @@ There is no sum over channels, so a matrix product would have a single row. What
 
 $$ y_{c,m} = \sum_k w_{c,m,k}\; x_c[k], \qquad x_c[k]_p = x_{c,\,sp+dk} $$
 
-with $m$ for the output channels of a group (mostly one): a multiply-add of a whole image for each tap. The channels are
-laid out as the last axis, where the processor takes many at once, whatever the stride and however small the image. A
-few samples at a time, so that a sum stays in the processor's cache until it is complete.
+with $m$ for the output channels of a group (mostly one): a multiply-add of a whole image for each tap.
+
+Seen as one line of memory, row after row, a padded image meets a tap at a fixed distance: the place of $p$ moved on by
+$dk$. So $x_c[k]$ is one long run of that line, and the result another one, in rows of the *padded* width; what lies
+between the end of an output row and that of a padded row means nothing, and is left out in the end. With a stride, the
+image is first sorted into $s$ images for each axis, by the remainder of the place, and a tap moves within one of them:
+$sp + dk = s (p + q) + r$ for $dk = qs + r$.
+
+A few images at a time, so that a sum stays in the processor's cache until it is complete.
 """
 
 from collections.abc import Iterator
+from itertools import product
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Size, Tensor
 
-from conceptlab.concepts.convolution.handmade.geometry import Geometry, wide
+from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused, wide
 
-_CACHED = 2**17
+_CACHED = 2**16
 """Elements of a block on a CPU."""
 
 
 def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
     """Write the convolution into ``y``."""
-    kernel, out, factors = weight.shape[2:], y.shape[2:], _by_tap(weight, geometry)
-    for samples in _blocks(y):
-        target = _split(y[samples], geometry)
-        total = factors.new_zeros(target.shape)
-        for tap, factor in zip(geometry.taps(_padded(x[samples], geometry), kernel, out), factors, strict=True):
-            total.addcmul_(tap.unsqueeze(-2), factor)
-        if bias is not None:
-            total += wide(bias).reshape(geometry.groups, -1).t()
-        target.copy_(total)
+    lines, factors, targets = _Lines(x, weight, y, geometry), _by_tap(weight, geometry), _by_group(y, geometry)
+    start = None if bias is None else wide(bias).view(geometry.groups, -1, 1)
+    images = total = None
+    for samples, groups in lines.blocks():
+        target = targets[samples, groups]
+        images = lines.sorted(x[samples, groups], images)
+        total = lines.result(target, factors, total)
+        runs = zip(lines.runs(images), factors[:, groups], strict=True)
+        for number, (run, factor) in enumerate(runs):
+            if number > 0:
+                total.addcmul_(run.unsqueeze(2), factor)
+            else:
+                torch.mul(run.unsqueeze(2), factor, out=total)
+        target.copy_(lines.inside(total))
+        if start is not None:
+            target += start[groups].unflatten(-1, (1,) * len(lines.out))
 
 
 def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
     """Write the gradient by input into ``dx``."""
-    kernel, out, factors = weight.shape[2:], g.shape[2:], _by_tap(weight, geometry)
-    for samples in _blocks(g):
-        upstream = _split(wide(g[samples]), geometry).contiguous()
-        target = dx[samples].movedim(1, -1)
-        canvas = geometry.canvas(target, factors.dtype)
-        for tap, factor in zip(geometry.taps(canvas, kernel, out), factors, strict=True):
-            for gradient, w in zip(upstream.unbind(-2), factor, strict=True):
-                tap.addcmul_(gradient, w)
-        target.copy_(geometry.inside(canvas))
+    lines, factors, upstreams = _Lines(dx, weight, g, geometry), _by_tap(weight, geometry), _by_group(g, geometry)
+    upstream = images = None
+    for samples, groups in lines.blocks():
+        upstream = lines.spread(upstreams[samples, groups], upstream)
+        images = lines.images(dx[samples, groups], factors, images).zero_()
+        for run, factor in zip(lines.runs(images), factors[:, groups], strict=True):
+            for gradient, w in zip(upstream.unbind(2), factor.unbind(1), strict=True):
+                run.addcmul_(gradient, w)
+        for image, place, origin in lines.remainders(images):
+            dx[samples, groups][origin] = image[place]
 
 
 def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> None:
     """Write the gradient by weight into ``dw``."""
-    kernel, out, total = dw.shape[2:], g.shape[2:], torch.zeros_like(_by_tap(dw, geometry))
-    for samples in _blocks(g):
-        upstream = _split(wide(g[samples]), geometry).contiguous()
-        for tap, sums in zip(geometry.taps(_padded(x[samples], geometry), kernel, out), total, strict=True):
-            sums += (upstream * tap.unsqueeze(-2)).sum(tuple(range(upstream.dim() - 2)))
-    dw.copy_(total.permute(2, 1, 0).reshape(dw.shape))
+    lines, upstreams, factors = _Lines(x, dw, g, geometry), _by_group(g, geometry), _by_tap(dw, geometry)
+    totals = torch.zeros_like(factors)
+    upstream = images = products = None
+    for samples, groups in lines.blocks():
+        upstream = lines.spread(upstreams[samples, groups], upstream)
+        images = lines.sorted(x[samples, groups], images)
+        products = reused(products, upstream.shape, upstream)
+        for run, total in zip(lines.runs(images), totals[:, groups], strict=True):
+            total += torch.mul(upstream, run.unsqueeze(2), out=products).sum((0, -1)).unsqueeze(-1)
+    dw.copy_(totals.squeeze(-1).permute(1, 2, 0).reshape(dw.shape))
 
 
-def _blocks(images: Tensor) -> Iterator[slice]:
-    cached = _CACHED if images.device.type == "cpu" and not torch.compiler.is_compiling() else 2**27
-    samples = max(cached // max(images.shape[1:].numel(), 1), 1)
-    for b in range(0, images.shape[0], samples):
-        yield slice(b, b + samples)
+class _Lines:
+    """How images ``x`` (B, G, \\*size) and results ``y`` (B, G·m, \\*out) lie as lines."""
+
+    def __init__(self, x: Tensor, weight: Tensor, y: Tensor, geometry: Geometry) -> None:
+        self.x, self.geometry, self.kernel, self.out = x, geometry, weight.shape[2:], y.shape[2:]
+        axes = zip(x.shape[2:], geometry.padding, geometry.stride, strict=True)
+        self.size = Size(-(-(n + 2 * p) // s) for n, p, s in axes)  # of each sorted image
+        self.steps = [self.size[axis + 1 :].numel() for axis in range(len(self.size))]
+        self.length = sum((n - 1) * step for n, step in zip(self.out, self.steps, strict=True)) + 1
+
+    def blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Samples and groups that are computed together."""
+        B, G = self.x.shape[:2]
+        alone = self.x.device.type != "cpu" or torch.compiler.is_compiling()
+        images = max((2**27 if alone else _CACHED) // max(self.size.numel(), 1), 1)
+        samples = max(images // max(G, 1), 1)
+        for b in range(0, B, samples):
+            for c in range(0, G, images):
+                yield slice(b, b + samples), slice(c, c + images)
+
+    def images(self, x: Tensor, like: Tensor, old: Tensor | None) -> Tensor:
+        """Room for the sorted images, (\\*remainders, n, g, \\*size), with a border of zeros."""
+        return _zeros((*self.geometry.stride, *x.shape[:2], *self.size), like, old)
+
+    def remainders(self, images: Tensor) -> Iterator[tuple[Tensor, Any, Any]]:
+        """The image of each remainder, and which places of it are which places of the original."""
+        for remainder in product(*map(range, self.geometry.stride)):
+            places, origins = [], []
+            axes = zip(remainder, self.x.shape[2:], self.geometry.padding, self.geometry.stride, strict=True)
+            for r, n, p, s in axes:
+                first = (r - p) % s
+                at = (first + p - r) // s
+                places.append(slice(at, at + len(range(first, n, s))))
+                origins.append(slice(first, None, s))
+            yield images[remainder], (..., *places), (..., *origins)
+
+    def sorted(self, x: Tensor, old: Tensor | None) -> Tensor:
+        """``x``, sorted by remainders, with its padding."""
+        images = self.images(x, wide(x), old)
+        for image, place, origin in self.remainders(images):
+            image[place] = x[origin]
+        return images
+
+    def runs(self, images: Tensor) -> Iterator[Tensor]:
+        """For each tap the run of the line that it meets, (n, g, length), as a view."""
+        lines = images.flatten(len(self.kernel) + 2)
+        for tap in product(*map(range, self.kernel)):
+            axes = list(zip(tap, self.geometry.dilation, self.geometry.stride, strict=True))
+            start = sum(k * d // s * step for (k, d, s), step in zip(axes, self.steps, strict=True))
+            yield lines[tuple(k * d % s for k, d, s in axes)][..., start : start + self.length]
+
+    def result(self, y: Tensor, like: Tensor, old: Tensor | None) -> Tensor:
+        """Room for results (n, g, m, \\*out), as lines, (n, g, m, length)."""
+        return _zeros((*y.shape[:3], self.length), like, old)
+
+    def inside(self, lines: Tensor) -> Tensor:
+        """What means something in the lines of a result, (n, g, m, \\*out), as a view."""
+        strides = (*lines.stride()[:3], *self.steps)
+        return lines.as_strided((*lines.shape[:3], *self.out), strides)
+
+    def spread(self, y: Tensor, old: Tensor | None) -> Tensor:
+        """Results as lines, with zeros at the places that mean nothing."""
+        lines = self.result(y, wide(y), old)
+        self.inside(lines).copy_(y)
+        return lines
+
+
+def _zeros(shape: tuple[int, ...], like: Tensor, old: Tensor | None) -> Tensor:
+    """Zeros, or the ``old`` memory, whose zeros are where they have to be."""
+    return like.new_zeros(shape) if old is None or old.shape != shape else old
 
 
 def _by_tap(weight: Tensor, geometry: Geometry) -> Tensor:
-    """The weight as (K, m, G)."""
-    return wide(weight).reshape(geometry.groups, -1, weight.shape[2:].numel()).permute(2, 1, 0).contiguous()
+    """The weight as (K, G, m, 1)."""
+    taps = wide(weight).reshape(geometry.groups, -1, weight.shape[2:].numel())
+    return taps.permute(2, 0, 1).unsqueeze(-1).contiguous()
 
 
-def _padded(x: Tensor, geometry: Geometry) -> Tensor:
-    """Images (n, G, \\*size) as (n, \\*padded, G)."""
-    x = wide(x).movedim(1, -1)
-    if not any(geometry.padding):
-        return x.contiguous()
-    canvas = geometry.canvas(x, x.dtype)
-    geometry.inside(canvas).copy_(x)
-    return canvas
-
-
-def _split(y: Tensor, geometry: Geometry) -> Tensor:
-    """A view of images (n, G·m, \\*out) as (n, \\*out, m, G)."""
-    return y.unflatten(1, (geometry.groups, -1)).movedim((2, 1), (-2, -1))
+def _by_group(y: Tensor, geometry: Geometry) -> Tensor:
+    """A view of images (n, G·m, \\*out) as (n, G, m, \\*out)."""
+    return y.unflatten(1, (geometry.groups, -1))

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
-from conceptlab.core import LOG2_E, Rule, declare, message, room, save
+from conceptlab.core import LOG2_E, Rule, declare, is_recorded, message, room, save
 
 ops = declare("nn", "handmade")
 
@@ -40,8 +40,7 @@ def nll_loss(
     reduction = chosen(reduction, size_average, reduce)
     _require_classes("nll_loss", input, target, weight)
     ignored, classes, weights = _read(input, target, weight, ignore_index)
-    axis = _axis(input)
-    losses = -wide(input).gather(axis, classes.unsqueeze(axis)).squeeze(axis)
+    losses = _NegativeLogLikelihood.call(wide(input), classes, ignored, _axis(input))
     return _of_samples(losses, weights, ignored, reduction).to(input.dtype)
 
 
@@ -68,11 +67,40 @@ def cross_entropy(
     x, axis = wide(input), _axis(input)
     if label_smoothing == 0:
         losses, _ = _CrossEntropy.call(x, _largest(x, axis), classes.unsqueeze(axis), axis)
-        return _of_samples(losses.squeeze(axis), weights, ignored, reduction).to(input.dtype)
+        losses = losses.squeeze(axis).masked_fill(ignored, 0)
+        return _of_samples(losses, weights, ignored, reduction).to(input.dtype)
     log_p = ops.log_softmax(x, axis)
-    losses = -log_p.gather(axis, classes.unsqueeze(axis)).squeeze(axis) * (1 - label_smoothing)
+    losses = _NegativeLogLikelihood.call(log_p, classes, ignored, axis) * (1 - label_smoothing)
     smooth = -_by_class(log_p, weight, axis).sum(axis) * (label_smoothing / x.shape[axis])
-    return _of_samples(losses, weights, ignored, reduction, smooth).to(input.dtype)
+    return _of_samples(losses, weights, ignored, reduction, smooth.masked_fill(ignored, 0)).to(input.dtype)
+
+
+class _NegativeLogLikelihood(Rule):
+    """Linear in ``x``, so its derivative is itself, and its gradient the transpose: to put where it has picked."""
+
+    @staticmethod
+    def forward(x: Tensor, classes: Tensor, ignored: Tensor, axis: int) -> Tensor:
+        return (-x.gather(axis, classes.unsqueeze(axis)).squeeze(axis)).masked_fill(ignored, 0)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        x, classes, ignored, ctx.axis = inputs
+        save(ctx, classes, ignored)
+        ctx.shape = x.shape
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> tuple[Tensor, None, None, None]:
+        classes, ignored = ctx.saved_tensors
+        where, picked = classes.unsqueeze(ctx.axis), (-v.masked_fill(ignored, 0)).unsqueeze(ctx.axis)
+        nothing = v.new_zeros(ctx.shape)
+        # written in place where it may be, else a large vocabulary is copied
+        scatter = nothing.scatter if is_recorded() else nothing.scatter_
+        return scatter(ctx.axis, where, picked), None, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        classes, ignored = ctx.saved_tensors
+        return _NegativeLogLikelihood.call(tangent, classes, ignored, ctx.axis)
 
 
 class _CrossEntropy(Rule):
@@ -80,7 +108,7 @@ class _CrossEntropy(Rule):
 
     @staticmethod
     def forward(x: Tensor, m: Tensor, classes: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-        Z = (x - m).mul_(LOG2_E).exp2_().sum(axis, keepdim=True)
+        Z = _exponentials(x, m).sum(axis, keepdim=True)
         return torch.log(Z) - (x.gather(axis, classes) - m), Z
 
     @staticmethod
@@ -91,7 +119,7 @@ class _CrossEntropy(Rule):
     @staticmethod
     def backward(ctx: Any, v: Tensor, u: Tensor) -> tuple[Tensor, None, None, None]:
         x, m, classes, Z = ctx.saved_tensors
-        exponentials, by_sample = (x - m).mul_(LOG2_E).exp2_(), v / Z + u
+        exponentials, by_sample = _exponentials(x, m), v / Z + u
         # overwritten where it may be: at a language model's vocabulary this is a hundred megabytes
         grad = torch.mul(exponentials, by_sample, out=room(exponentials))
         return grad.scatter_add_(ctx.axis, classes, -v), None, None, None
@@ -99,8 +127,12 @@ class _CrossEntropy(Rule):
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> tuple[Tensor, Tensor]:
         x, m, classes, Z = ctx.saved_tensors
-        Z_tangent = ((x - m).mul_(LOG2_E).exp2_() * tangent).sum(ctx.axis, keepdim=True)
+        Z_tangent = (_exponentials(x, m) * tangent).sum(ctx.axis, keepdim=True)
         return Z_tangent / Z - tangent.gather(ctx.axis, classes), Z_tangent
+
+
+def _exponentials(x: Tensor, m: Tensor) -> Tensor:
+    return (x - m).mul_(LOG2_E).exp2_()
 
 
 def _of_shares(
@@ -125,12 +157,12 @@ def _of_shares(
 def _read(
     input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Which samples are ignored; the class of each sample, 0 for these; and its weight."""
+    """Which samples are ignored; the class of each sample, and its weight: 0 for these."""
     ignored = target == ignore_index
     known = torch.arange(input.shape[_axis(input)], device=input.device)
     # looked up in the list of classes, one that is out of bounds raises torch's IndexError
     classes = _look_up(known, target.long().masked_fill(ignored, 0))
-    return ignored, classes, None if weight is None else _look_up(weight, classes)
+    return ignored, classes, None if weight is None else _look_up(weight, classes).masked_fill(ignored, 0)
 
 
 def _look_up(values: Tensor, classes: Tensor) -> Tensor:
@@ -141,13 +173,14 @@ def _look_up(values: Tensor, classes: Tensor) -> Tensor:
 def _of_samples(
     losses: Tensor, weights: Tensor | None, ignored: Tensor, reduction: str, smooth: Tensor | None = None
 ) -> Tensor:
-    """The samples' losses by their weights, plus the ``smooth`` share; the ignored ones are 0 and do not count."""
+    """The samples' losses by their weights, plus the ``smooth`` share. The ignored ones are 0 and do not count."""
     if weights is not None:
         losses = losses * weights
     if smooth is not None:
         losses = losses + smooth
-    count = (~ignored).sum() if weights is None else weights.masked_fill(ignored, 0).sum()
-    return reduced(losses.masked_fill(ignored, 0), reduction, count)
+    if reduction != "mean":
+        return reduced(losses, reduction)
+    return reduced(losses, reduction, (~ignored).sum() if weights is None else weights.sum())
 
 
 def _by_class(log_p: Tensor, weight: Tensor | None, axis: int) -> Tensor:
