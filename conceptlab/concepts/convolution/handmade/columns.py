@@ -70,10 +70,15 @@ def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) ->
 def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> None:
     """Write the gradient by weight into ``dw``."""
     G = geometry.groups
-    total = wide(g).new_zeros(G, dw.shape[0] // G, dw.shape[1:].numel())
+    total = None
     for block, columns in _gathered(x, dw.shape[2:], g.shape[2:], geometry):
-        total.baddbmm_(_sheet(g[block], G), columns.transpose(1, 2))
-    dw.copy_(total.view(dw.shape))
+        total = plus_product(total, _sheet(g[block], G), columns.transpose(1, 2))
+    dw.copy_(torch.zeros_like(dw) if total is None else total.view(dw.shape))
+
+
+def plus_product(total: Tensor | None, a: Tensor, b: Tensor) -> Tensor:
+    """The total so far and one product more, in place; the first is written, and not added to zeros."""
+    return torch.bmm(a, b) if total is None else total.baddbmm_(a, b)
 
 
 def turned(weight: Tensor, groups: int) -> Tensor:
@@ -88,7 +93,7 @@ def _scatter(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
     rows = wide(weight).reshape(G, weight.shape[0] // G, weight.shape[1:].numel()).transpose(1, 2)
     for samples, bands in _blocks(dx, kernel, g.shape[2:]):
         part = samples_last(dx[samples])
-        padded = geometry.canvas(part, wide(g).dtype)
+        padded = geometry.canvas(part, wide(g).dtype).zero_()
         taps = list(geometry.taps(padded, kernel, g.shape[2:]))
         for band in bands:
             columns = torch.bmm(rows, _sheet(g[samples, :, band], G))

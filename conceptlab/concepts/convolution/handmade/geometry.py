@@ -34,9 +34,15 @@ class Geometry(NamedTuple):
         return [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in axes]
 
     def canvas(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """Zeros for images (…, \\*size, …), with one axis on each side of the size, and their padding."""
+        """Room for images (…, \\*size, …), one axis on each side of the size, in a border of zeros: the padding."""
         first, *size, last = x.shape
-        return x.new_zeros(first, *(n + 2 * p for n, p in zip(size, self.padding, strict=True)), last, dtype=dtype)
+        padded = (n + 2 * p for n, p in zip(size, self.padding, strict=True))
+        canvas = x.new_empty(first, *padded, last, dtype=dtype)
+        for axis, p in enumerate(self.padding):
+            if p > 0:
+                canvas.narrow(1 + axis, 0, p).zero_()
+                canvas.narrow(1 + axis, canvas.shape[1 + axis] - p, p).zero_()
+        return canvas
 
     def inside(self, canvas: Tensor) -> Tensor:
         """A canvas without its border, as a view."""

@@ -33,7 +33,7 @@ from collections.abc import Iterator
 import torch
 from torch import Size, Tensor
 
-from conceptlab.concepts.convolution.handmade.columns import samples_last, turned
+from conceptlab.concepts.convolution.handmade.columns import plus_product, samples_last, turned
 from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused, wide
 
 _CACHED = 2**19
@@ -88,18 +88,17 @@ def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) ->
 
 def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> None:
     """Write the gradient by weight into ``dw``."""
-    totals = wide(g).new_zeros(4, dw.shape[0], dw[0, :, 0].numel())
-    sheet = None
+    totals = sheet = None
     for block, rows in _gathered(x, dw.shape[2:], g.shape[2:], geometry):
         upstream = samples_last(g[block])
-        sheet = reused(sheet, (4, upstream.shape[0], *rows.shape[2:]), totals)
+        sheet = reused(sheet, (4, upstream.shape[0], *rows.shape[2:]), rows)
         sheet[0] = upstream[:, 0::2]
         pairs = upstream.shape[1] // 2
         sheet[3, :, :pairs] = upstream[:, 1::2]
         sheet[3, :, pairs:] = 0  # an odd number of rows: the last has no partner
         torch.add(sheet[0], sheet[3], out=sheet[1])
         torch.sub(sheet[0], sheet[3], out=sheet[2])
-        totals.baddbmm_(sheet.flatten(2), rows.flatten(2).transpose(1, 2))
+        totals = plus_product(totals, sheet.flatten(2), rows.flatten(2).transpose(1, 2))
     t0, t1, t2, t3 = totals.view(4, *dw.shape[:2], *dw.shape[3:])
     half = (t1 + t2).div_(2)
     dw.copy_(torch.stack([t0 + half, (t1 - t2).div_(2), half + t3], 2))
@@ -114,7 +113,9 @@ def _gathered(x: Tensor, kernel: Size, out: Size, geometry: Geometry) -> Iterato
     for samples, bands in _blocks(x, kernel, out):
         part = samples_last(x[samples])  # (C, *size, n)
         # the border of zeros is drawn once; from block to block only what is inside of it changes
-        canvas = geometry._replace(padding=padding).canvas(part, wide(x).dtype) if canvas is None else canvas
+        if canvas is None:
+            canvas = geometry._replace(padding=padding).canvas(part, wide(x).dtype)
+            canvas[:, x.shape[2] + geometry.padding[0] :] = 0
         padded = canvas[..., : part.shape[-1]]
         geometry.inside(padded[:, : x.shape[2] + 2 * geometry.padding[0]]).copy_(part)
         windows = geometry.windows(padded, (1, *kernel[1:])).squeeze(2 + rank)  # (C, *out, n, *taps)
