@@ -48,11 +48,11 @@ test-oldest:  ## all tests with the oldest versions that pyproject.toml claims
 	@touch $@
 
 # Compiled code is not traced, so those checks would show nothing.
-coverage: $(READY)  ## the tier files' lines and branches that the tests of the concepts reach
+coverage: $(READY)  ## whether the tests of the concepts reach all lines and branches of the tier files
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not gpu" -k "not compiled" \
 		--cov=conceptlab.concepts --cov-branch --cov-report= \
 		tests/test_functions.py tests/test_classes.py tests/concepts
-	$(BIN)/python -m coverage report --show-missing --skip-covered --omit="*/samples.py"
+	$(BIN)/python -m coverage report --show-missing --skip-covered --omit="*/samples.py" --fail-under=100
 
 test-gpu: $(READY)  ## what is only simulated elsewhere, on CUDA
 	$(BIN)/python -m pytest -q -m gpu

@@ -9,43 +9,49 @@ from conceptlab.verify.closeness import check_same
 
 X, W = torch.randn(2, 4, 6, 5, dtype=torch.float64), torch.randn(3, 4, 3, 3, dtype=torch.float64)
 
-REFUSED = {
-    "conv2d": [
-        (X, W, None, (1, 2, 3)),
-        (X, W, None, 1, "unknown"),
-        (X, W, None, 2, "same"),
-        (X, W, None, 1, -1),
-        (X[0, 0], W),
-        (X[:, :3], W),
-        (X, W, W[:2, 0, 0, 0]),
-        (X[:, :, :2], W),
-        (X[:, :, :0], W, None, 1, 2),
-        (X.bool(), W.bool()),
-    ],
-    "pad": [
-        (X, (1,)),
-        (X, (1,) * 10),
-        (X, (1, 1), "unknown"),
-        (X, (-3, -3)),
-        (X, (1, 1, 1, 1), "reflect", 2.0),
-        (X, (1, 1), "replicate"),
-        (X.bool(), (1, 1, 1, 1), "reflect"),
-        (X[..., :0], (1, 1, 0, 0), "replicate"),
-        (X, (5, 0, 0, 0), "reflect"),
-        (X, (0, 6, 0, 0), "circular"),
-    ],
-}
+BOTH, HANDMADE = ("naive", "handmade"), ("handmade",)
+REFUSED = [
+    ("conv2d", "three strides for two axes", (X, W, None, (1, 2, 3)), "stride", BOTH),
+    ("conv2d", "an unknown padding", (X, W, None, 1, "unknown"), "Invalid padding string", BOTH),
+    ("conv2d", "strided and same", (X, W, None, 2, "same"), "not supported for strided convolutions", BOTH),
+    ("conv2d", "negative padding", (X, W, None, 1, -1), "padding", BOTH),
+    ("conv2d", "no channels' axis", (X[0, 0], W), "input", BOTH),
+    ("conv2d", "a matrix as weight", (X, W[0, 0]), "weight", BOTH),
+    ("conv2d", "another number of channels", (X[:, :3], W), "weight", BOTH),
+    ("conv2d", "another number of biases", (X, W, W[:2, 0, 0, 0]), "bias|size of tensor", BOTH),
+    ("conv2d", "another dtype", (X, W.float()), "type", BOTH),
+    ("conv2d", "groups that do not divide", (X, W[:, :2], None, 1, 0, 1, 2), "groups", BOTH),
+    ("conv2d", "less than a window", (X[:, :, :2], W), "weight|Kernel size", BOTH),
+    ("conv2d", "nothing but padding", (X[:, :, :0], W, None, 1, 2), "Kernel size", HANDMADE),
+    ("conv2d", "Booleans", (X.bool(), W.bool()), "not implemented", HANDMADE),
+    ("pad", "an odd length", (X, (1,)), "Padding length", BOTH),
+    ("pad", "more axes than there are", (X, (1,) * 10), "Padding length", BOTH),
+    ("pad", "an unknown mode", (X, (1, 1), "unknown"), "Unrecognised padding mode", BOTH),
+    ("pad", "cut more than there is", (X, (-3, -3)), "non-negative|does not go with size", BOTH),
+    ("pad", "a value for a mirror", (X, (1, 1, 1, 1), "reflect", 2.0), "take in value argument", HANDMADE),
+    ("pad", "one axis of an image", (X, (1, 1), "replicate"), "not supported for 4D input", HANDMADE),
+    ("pad", "Booleans in a mirror", (X.bool(), (1, 1, 1, 1), "reflect"), "not implemented for 'Bool'", HANDMADE),
+    ("pad", "no edge", (X[..., :0], (1, 1, 0, 0), "replicate"), "non-zero dimensions|exceeds dimension size", BOTH),
+    ("pad", "more than a mirror shows", (X, (5, 0, 0, 0), "reflect"), "Padding size should be less than", BOTH),
+    ("pad", "more than once round", (X, (0, 6, 0, 0), "circular"), "around more than once|does not go with size", BOTH),
+]
 
 
 @pytest.mark.parametrize(
-    ("name", "number"), [(name, number) for name, calls in REFUSED.items() for number in range(len(calls))]
+    ("name", "args", "words", "tier"),
+    [
+        pytest.param(name, args, words, tier, id=f"{name}-{tier}-{what}")
+        for name, what, args, words, tiers in REFUSED
+        for tier in tiers
+    ],
 )
-def test_what_torch_refuses_is_refused_with_its_type(name, number):
+def test_what_torch_refuses_is_refused_with_its_type(name, args, words, tier):
+    """With torch's type of exception, and in words that say what is wrong, and not what went wrong after it."""
     part = registry.parts[name]
     with pytest.raises((RuntimeError, NotImplementedError)) as theirs:
-        part.torch(*REFUSED[name][number])
-    with pytest.raises(theirs.type, match=name):
-        part.tiers["handmade"](*REFUSED[name][number])
+        part.torch(*args)
+    with pytest.raises(theirs.type, match=words):
+        part.tiers[tier](*args)
 
 
 NN = torch._C._nn
@@ -78,6 +84,16 @@ def test_padding_under_autocast(mode):
     with torch.autocast("cpu"):
         assert pad(x, (1, 1, 1, 1), mode).dtype is F.pad(x, (1, 1, 1, 1), mode).dtype
         assert pad(volume, (1,) * 6, mode).dtype is F.pad(volume, (1,) * 6, mode).dtype
+
+
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+def test_padding_forward_over_reverse(mode):
+    x, tangent = torch.randn(2, 3, 4, 5, dtype=torch.float64), torch.randn(2, 3, 4, 5, dtype=torch.float64)
+    results = []
+    for pad in (registry.parts["pad"].tiers["handmade"], F.pad):
+        gradient = torch.func.grad(lambda x, pad=pad: pad(x, (2, 1, 1, 2), mode).sin().sum())
+        results.append(torch.func.jvp(gradient, (x,), (tangent,)))
+    check_same(*results, "Hessian-vector product", strides=False)
 
 
 @pytest.mark.parametrize("in_dims", [(0, None, None), (None, 0, None), (0, 0, 0), (1, 2, 0), (None, None, 0)])

@@ -3,12 +3,19 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch._subclasses import FakeTensorMode
 
 from conceptlab.core import registry
 
+EACH_TIER = pytest.mark.parametrize("tier", ["naive", "handmade"])
+
+
+def function(name, tier):
+    return registry.parts[name].tiers[tier]
+
 
 def handmade(name):
-    return registry.parts[name].tiers["handmade"]
+    return function(name, "handmade")
 
 
 def test_binary_cross_entropy_at_the_ends():
@@ -27,11 +34,12 @@ def test_binary_cross_entropy_refuses_what_is_no_probability(value):
         handmade("binary_cross_entropy")(torch.tensor([value]), torch.tensor([1.0]))
 
 
+@EACH_TIER
 @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
 @pytest.mark.parametrize("target", [4, -1])
-def test_class_out_of_bounds(name, target):
+def test_class_out_of_bounds(name, target, tier):
     with pytest.raises(IndexError):
-        handmade(name)(torch.randn(2, 4), torch.tensor([0, target]))
+        function(name, tier)(torch.randn(2, 4), torch.tensor([0, target]))
 
 
 REFUSED = {
@@ -57,17 +65,27 @@ def test_cross_entropy_refuses_what_torch_refuses(what):
             call(function)
 
 
+@EACH_TIER
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_as_many_classes_as_samples(name, tier):
+    with pytest.raises(ValueError, match="to match target batch_size"):
+        getattr(F, name)(torch.randn(2, 4), torch.tensor([0]))
+    with pytest.raises(ValueError, match="to match target batch_size"):
+        function(name, tier)(torch.randn(2, 4), torch.tensor([0]))
+
+
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss"])
 def test_losses_of_numbers_refuse_integers(name):
     with pytest.raises(NotImplementedError):
         handmade(name)(torch.ones(3).long(), torch.ones(3).long())
 
 
+@EACH_TIER
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss"])
-def test_different_sizes_warn(name):
+def test_different_sizes_warn(name, tier):
     x, target = torch.randn(3, 2), torch.randn(3, 1)
     with pytest.warns(UserWarning, match="different to the input size") as ours:
-        received = handmade(name)(x, target)
+        received = function(name, tier)(x, target)
     with pytest.warns(UserWarning, match="different to the input size"):
         expected = getattr(F, name)(x, target)
     assert ours[0].filename == __file__
@@ -80,22 +98,25 @@ def test_dtype_of_mixed_precisions(name):
     assert handmade(name)(x, target).dtype == getattr(F, name)(x, target).dtype
 
 
+@EACH_TIER
 @pytest.mark.parametrize("name", ["mse_loss", "l1_loss", "huber_loss"])
-def test_weight_has_the_inputs_size(name):
+def test_weight_has_the_inputs_size(name, tier):
     with pytest.raises(ValueError, match="Weights and input"):
-        handmade(name)(torch.randn(3, 2), torch.randn(3, 2), weight=torch.ones(2))
+        function(name, tier)(torch.randn(3, 2), torch.randn(3, 2), weight=torch.ones(2))
 
 
+@EACH_TIER
 @pytest.mark.parametrize(("name", "kwargs"), [("smooth_l1_loss", {"beta": -1.0}), ("huber_loss", {"delta": 0.0})])
-def test_limits(name, kwargs):
+def test_limits(name, kwargs, tier):
     with pytest.raises(RuntimeError, match="does not support"):
-        handmade(name)(torch.randn(3), torch.randn(3), **kwargs)
+        function(name, tier)(torch.randn(3), torch.randn(3), **kwargs)
 
 
+@EACH_TIER
 @pytest.mark.parametrize("name", ["binary_cross_entropy", "binary_cross_entropy_with_logits"])
-def test_a_yes_or_no_for_each(name):
+def test_a_yes_or_no_for_each(name, tier):
     with pytest.raises(ValueError, match="size"):
-        handmade(name)(torch.rand(3, 2), torch.rand(3))
+        function(name, tier)(torch.rand(3, 2), torch.rand(3))
 
 
 def test_binary_cross_entropy_wants_one_floating_dtype():
@@ -105,11 +126,12 @@ def test_binary_cross_entropy_wants_one_floating_dtype():
         handmade("binary_cross_entropy")(torch.ones(3).long(), torch.ones(3).long())
 
 
+@EACH_TIER
 @pytest.mark.parametrize("old", [{"reduce": False}, {"size_average": False}, {"size_average": True}])
-def test_the_old_arguments(old):
+def test_the_old_arguments(old, tier):
     x, target = torch.randn(3, 2), torch.randn(3, 2)
     with pytest.warns(UserWarning, match="please use reduction="):
-        received = handmade("mse_loss")(x, target, **old)
+        received = function("mse_loss", tier)(x, target, **old)
     with pytest.warns(UserWarning, match="please use reduction="):
         expected = F.mse_loss(x, target, **old)
     torch.testing.assert_close(received, expected)
@@ -119,3 +141,25 @@ def test_binary_cross_entropy_under_autocast():
     x = torch.rand(3)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert handmade("binary_cross_entropy")(x.bfloat16(), x.bfloat16()).dtype is torch.float32
+
+
+def test_binary_cross_entropy_under_autocast_on_cuda_is_refused_as_by_torch():
+    before = torch.is_autocast_enabled("cuda")
+    torch.set_autocast_enabled("cuda", True)  # not the context manager, which refuses CUDA where there is none
+    try:
+        with FakeTensorMode():
+            x = torch.rand(3, device="cuda")
+            for loss in (F.binary_cross_entropy, handmade("binary_cross_entropy")):
+                with pytest.raises(RuntimeError, match="unsafe to autocast"):
+                    loss(x, x)
+    finally:
+        torch.set_autocast_enabled("cuda", before)
+
+
+@EACH_TIER
+@pytest.mark.parametrize("reduction", [0, 1, 2], ids=["none", "mean", "sum"])
+def test_the_spelling_that_counts_the_reductions(reduction, tier):
+    spelling = torch.binary_cross_entropy_with_logits
+    part, adapter = registry.spellings[spelling]
+    arguments = torch.randn(4, 3), torch.rand(4, 3), torch.rand(3), torch.rand(3) * 2, reduction
+    torch.testing.assert_close(adapter(part.tiers[tier], *arguments), spelling(*arguments))

@@ -4,10 +4,12 @@ import copy
 import io
 import pickle
 import re
+from unittest import mock
 
 import pytest
 import torch
 from torch import nn
+from torch._subclasses import FakeTensorMode
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from conceptlab.core import registry
@@ -335,6 +337,22 @@ def test_refusals(part, tier):
 
 
 NO_DECAY = {"weight_decay": 0.0, "eps": 1e-8, "maximize": False}
+
+
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_a_step_that_is_recorded_in_a_cuda_graph(name, tier):
+    """Refused in torch's words, since the step count would be that of the recording; taken with capturable=True."""
+    make = registry.parts[name].tiers["handmade"]
+    with FakeTensorMode():
+        p = nn.Parameter(torch.ones(3, device="cuda"))
+        p.grad = torch.ones(3, device="cuda")
+        with mock.patch("torch.cuda.is_current_stream_capturing", return_value=True):
+            with pytest.raises(RuntimeError, match="param_groups' capturable is False"):
+                make([p], tier=tier).step()
+            make([p], tier=tier, capturable=True).step()
+        with mock.patch("torch.cuda.is_current_stream_capturing", return_value=False):
+            make([p], tier=tier).step()
 
 
 @EACH_PART

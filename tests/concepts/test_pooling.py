@@ -50,6 +50,16 @@ def test_blocks_change_nothing(memory_format):
     torch.testing.assert_close(*results)
 
 
+@pytest.mark.parametrize(("name", "size"), [("avg_pool2d", 2), ("avg_pool2d", (3, 5)), ("adaptive_avg_pool2d", 4)])
+def test_means_forward_over_reverse(name, size):
+    x, tangent = images(2, dtype=torch.float64), images(2, dtype=torch.float64)
+    results = []
+    for pool in (getattr(F, name), function(name)):
+        gradient = torch.func.grad(lambda x, pool=pool: pool(x, size).sin().sum())
+        results.append(torch.func.jvp(gradient, (x,), (tangent,)))
+    torch.testing.assert_close(*results)
+
+
 REFUSED = [
     ("max_pool2d", images(2), (0,), "stride should not be zero"),
     ("max_pool2d", images(2), (3, 0), "stride should not be zero"),

@@ -4,6 +4,8 @@ import pytest
 import torch
 
 from conceptlab.core import registry
+from conceptlab.verify.calls import gradients, run
+from conceptlab.verify.closeness import check_same
 
 
 @pytest.mark.parametrize("tier", ["naive", "handmade"])
@@ -31,3 +33,25 @@ def test_second_derivative_is_finite_in_the_tails(name):
     (first,) = torch.autograd.grad(registry.parts[name].tiers["handmade"](x).sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), x)
     assert second.isfinite().all()
+
+
+IN_PLACE = [
+    pytest.param(torch.sigmoid_, id="sigmoid_"),
+    pytest.param(torch.Tensor.sigmoid_, id="Tensor.sigmoid_"),
+    pytest.param(torch.tanh_, id="tanh_"),
+    pytest.param(torch.Tensor.tanh_, id="Tensor.tanh_"),
+    pytest.param(torch._C._nn.silu_, id="silu_"),
+]
+
+
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+@pytest.mark.parametrize("spelling", IN_PLACE)
+def test_in_place_spellings(spelling, tier):
+    """Values, the input afterwards, and gradients, which must not be those of the overwritten input."""
+    part, adapter = registry.spellings[spelling]
+    x = torch.randn(4, 5, dtype=torch.float64, requires_grad=True)
+    ours = run(lambda x: adapter(part.tiers[tier], x), (x,), {})
+    theirs = run(spelling, (x,), {})
+    check_same(ours.output, theirs.output, "value")
+    check_same(ours.arguments, theirs.arguments, "input afterwards")
+    check_same(gradients(ours), gradients(theirs), "gradient")

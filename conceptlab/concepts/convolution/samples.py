@@ -19,7 +19,10 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
     def sample(name: str, x: tuple, weight: tuple, bias: bool = False, **settings: Any) -> Sample:
         return Sample(name, (randn(*x), randn(*weight), randn(weight[0]) if bias else None), settings)
 
-    if part_name == "conv1d":
+    if part_name.startswith("Conv"):
+        rank = int(part_name[-2])
+        yield Sample("no bias", (randn(2, 3, *(6, 5, 4)[:rank]),), init_args=(3, 4, 2), init_kwargs={"bias": False})
+    elif part_name == "conv1d":
         yield sample("even kernel, same", (2, 3, 7), (4, 3, 4), True, padding="same")
         yield sample("depthwise", (2, 3, 9), (6, 1, 3), True, groups=3, stride=2, padding=2, dilation=2)
         yield sample("one tap", (3, 4, 5), (2, 4, 1))

@@ -25,7 +25,8 @@ from conceptlab.core import Rule, message, save
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if weight.dim() == 2:
         return _Linear.call(input, weight, bias)
-    if bias is not None:
+    if bias is not None and (bias.dim() > 0 or input.dim() == 2):
+        # as torch has it: a single number goes with every input but a matrix
         raise RuntimeError(
             message(
                 "linear",
@@ -35,7 +36,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             )
         )
     # a single output feature, whose axis the result does not have
-    return _Linear.call(input, weight.unsqueeze(0), None).squeeze(-1)
+    y = _Linear.call(input, weight.unsqueeze(0), None).squeeze(-1)
+    return y if bias is None else y + bias
 
 
 class _Linear(Rule):

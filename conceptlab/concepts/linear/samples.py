@@ -1,8 +1,28 @@
-"""Calls of linear layers whose speed is measured."""
+"""Inputs for linear layers that PyTorch's own samples lack, and calls whose speed is measured."""
+
+from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
-from conceptlab.core.samples import Case
+from conceptlab.core.samples import Case, Sample
+
+
+def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
+    """A single output, whose weight is a vector; a single bias; no samples, no features."""
+    if part != "linear":
+        return
+
+    def x(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=dtype, requires_grad=True)
+
+    yield Sample("one output", (x(4, 3), x(3)))
+    yield Sample("one output, one sample", (x(3), x(3)))
+    yield Sample("one output, more axes", (x(2, 4, 3), x(3)))
+    yield Sample("one output, one sample, bias", (x(3), x(3), x()))
+    yield Sample("one output, more axes, bias", (x(2, 5, 4, 3), x(3), x()))
+    yield Sample("no samples", (x(0, 3), x(2, 3), x(2)))
+    yield Sample("no features", (x(4, 0), x(2, 0), x(2)))
 
 
 def _layer(network: str, rows: int, in_features: int, out_features: int) -> Case:

@@ -62,6 +62,7 @@ def _avg(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]
     yield Sample("no batch axis", (randn(*shape[1:]), 2))
     yield Sample("empty batch", (randn(0, *shape[1:]), 2))
     yield Sample("windows of one value", (x, 1, 2))
+    yield Sample("long windows side by side", (randn(1, 2, *(10, 5, 15)[-rank:]), 5))
     for ceil_mode in (False, True):
         for include in (False, True):
             yield Sample(f"ceil {ceil_mode}, pad {include}", (x, 3, 2, 1, ceil_mode, include))

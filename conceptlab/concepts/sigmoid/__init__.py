@@ -98,6 +98,11 @@ def _in_place(function: Callable, input: Tensor) -> Tensor:
     return input.copy_(function(input))
 
 
+def _silu_in_place(silu: Callable, input: Tensor) -> Tensor:
+    # silu's derivative needs the input, and the function itself takes care of that
+    return silu(input, inplace=True)
+
+
 CONCEPT = Concept(
     title="sigmoid and its kin",
     home=F,
@@ -120,7 +125,7 @@ CONCEPT = Concept(
             }
         ),
         "softplus": Function(autocast={"cuda": "float32"}),
-        "silu": Function(also={torch._C._nn.silu: None, torch._C._nn.silu_: _in_place}),
+        "silu": Function(also={torch._C._nn.silu: None, torch._C._nn.silu_: _silu_in_place}),
         "gelu": Function(),
         "logsigmoid": Function(),
     },
