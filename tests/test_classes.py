@@ -3,28 +3,29 @@
 import pytest
 
 from conceptlab.core import registry
-from conceptlab.verify.class_checks import CHECKS, NAIVE_CHECKS, behaviour, constructed
+from conceptlab.verify import checks
+from conceptlab.verify.target import tier_of
 
-QUICK = {constructed, behaviour}
+QUICK = {"constructed", "behaviour"}
 MANY_SAMPLES = {"CrossEntropyLoss"}
 
 
-def _marks(part, tier, check):
+def _marks(check):
     """`make quick` has the first two checks of what is used by default."""
-    quick = tier == "handmade" and check in QUICK and part.name not in MANY_SAMPLES
-    return () if quick else pytest.mark.slow
+    part, tier = check.target.part, check.target.tier
+    return () if tier == "handmade" and str(check) in QUICK and part.name not in MANY_SAMPLES else pytest.mark.slow
 
 
 CASES = [
-    pytest.param(part, tier, check, id=f"{part.name}-{tier}-{check.__name__}", marks=_marks(part, tier, check))
+    pytest.param(check, id=f"{part.name}-{tier}-{check}", marks=_marks(check))
     for part in registry.parts.values()
     if part.is_class and part.home == "torch.nn"
     for tier in part.tiers
     if tier != "builtin"
-    for check in (NAIVE_CHECKS if tier == "naive" else CHECKS)
+    for check in checks(tier_of(part, tier), like=part.name)
 ]
 
 
-@pytest.mark.parametrize(("part", "tier", "check"), CASES)
-def test_class(part, tier, check):
-    check(part, tier)
+@pytest.mark.parametrize("check", CASES)
+def test_class(check):
+    check()

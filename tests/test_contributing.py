@@ -15,8 +15,8 @@ MUTANTS = re.findall(r"^\| `(\w+\.py)` \| `(.+)` \| `(.+)` \| `(\w+)` \|$", TEXT
 PROGRAM = """
 import importlib, sys, warnings
 from conceptlab.core import registry
-from conceptlab.verify import class_checks, function_checks
-from conceptlab.verify.closeness import Mismatch
+from conceptlab.verify import checks, verify
+from conceptlab.verify.target import target, tier_of
 
 warnings.simplefilter("ignore", FutureWarning)  # torch's own
 registry.add_concept("softsign", importlib.import_module("softsign"))
@@ -52,13 +52,11 @@ def test_the_example_is_well_formed_and_right(tmp_path):
         """
 import doctest
 assert doctest.testmod(registry.package("softsign")) == (0, 1)
-for tier, checks in {"naive": function_checks.NAIVE_CHECKS, "handmade": function_checks.CHECKS}.items():
-    for check in checks:
-        check(function, function.tiers[tier])
-for tier, checks in {"naive": class_checks.NAIVE_CHECKS, "handmade": class_checks.CHECKS}.items():
-    for check in checks:
-        check(cls, tier)
-print(len(function_checks.CHECKS), len(class_checks.CHECKS))
+for part in (function, cls):
+    for tier in ("naive", "handmade"):
+        for check in checks(tier_of(part, tier), like=part.name):
+            check()
+    print(len(checks(tier_of(part, "handmade"), like=part.name)))
 from conceptlab import nn
 nn.Softsign(tier="naive")
 nn.functional.softsign
@@ -80,11 +78,8 @@ def test_every_broken_line_is_caught(tmp_path):
 for what, text, check in {broken!r}:
     module = dict()
     exec(text, module)
-    try:
-        getattr(function_checks, check)(function, module["softsign"])
-    except Mismatch:
-        continue
-    raise SystemExit(f"{{check}} did not notice {{what}}")
+    if verify(target(module["softsign"], "softsign"), "softsign", only=[check]).passed:
+        raise SystemExit(f"{{check}} did not notice {{what}}")
 """,
     )
 

@@ -9,10 +9,13 @@ from torch.utils._pytree import tree_map
 import conceptlab as cl
 from conceptlab import transforms as our_transforms
 from conceptlab.core import registry
-from conceptlab.verify import class_checks, torch_samples
+from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import channels_last, gradients, run, step_away
 from conceptlab.verify.closeness import ErrorRatio, check_same
-from conceptlab.verify.function_checks import each, kinds, or_none
+from conceptlab.verify.suite import layers
+from conceptlab.verify.suite.surroundings import kinds
+from conceptlab.verify.tally import each, or_none
+from conceptlab.verify.target import tier_of
 
 pytestmark = [
     pytest.mark.gpu,
@@ -48,7 +51,7 @@ def call(function, sample, dtype=None, layout=None):
 
 def few(part, most=60):
     """Samples of a part, evenly chosen: the rest of them differ in values alone."""
-    every = list(torch_samples.function_samples(part, torch.float64)) or kinds(part)
+    every = list(torch_samples.function_samples(part, torch.float64)) or kinds(tier_of(part, "handmade"))
     return every[:: 1 + len(every) // most]
 
 
@@ -68,7 +71,7 @@ def test_values_and_gradients_in_float64(part):
         if expected is not None:
             check_same(gradients(ours), expected, "gradient", noise=1e-13, strides=False)
 
-    each(few(part), compare)
+    each(few(part), compare).raise_if_failed()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
@@ -90,7 +93,7 @@ def test_precision(part, dtype):
         if theirs_grads is not None:
             grads.add(*([g for g in gs if g is not None] for gs in (gradients(ours), theirs_grads, gradients(exact))))
 
-    each(few(part), compare)
+    each(few(part), compare).raise_if_failed()
     values.check("value", torch.finfo(dtype).eps)
     grads.check("gradient", torch.finfo(dtype).eps)
 
@@ -119,7 +122,7 @@ def test_autocast_dtypes(part, dtype):
             if expected is not None:
                 check_same(dtypes(gradients(ours)), dtypes(expected), "dtype of the gradient")
 
-    each(kinds(part), compare)
+    each(kinds(tier_of(part, "handmade")), compare).raise_if_failed()
 
 
 @pytest.mark.parametrize("part", FUNCTIONS, ids=ids(FUNCTIONS))
@@ -135,7 +138,7 @@ def test_channels_last(part):
                 both = [o.output.is_contiguous(memory_format=layout) for o in (ours, theirs)]
                 assert both[0] >= both[1], f"torch's is {layout}, and ours is not: {sample.name}"
 
-    each(kinds(part), compare)
+    each(kinds(tier_of(part, "handmade")), compare).raise_if_failed()
 
 
 @pytest.mark.parametrize("part", FUNCTIONS, ids=ids(FUNCTIONS))
@@ -160,7 +163,7 @@ def test_compiled_by_inductor(part):
 @pytest.mark.parametrize("part", LAYERS, ids=ids(LAYERS))
 def test_layer(part, training):
     def compare(sample):
-        ours, theirs = (m.to(DEVICE).train(training) for m in class_checks.pair(part, "handmade", sample))
+        ours, theirs = (m.to(DEVICE).train(training) for m in layers.pair(tier_of(part, "handmade"), sample))
         expected = or_none(lambda: call(theirs, sample))
         if expected is None:
             return
@@ -172,7 +175,7 @@ def test_layer(part, training):
         check_same(dict(ours.named_buffers()), dict(theirs.named_buffers()), "buffers")
 
     every = list(torch_samples.class_samples(part, torch.float64, training=training))
-    each(every[:: 1 + len(every) // 40], compare)
+    each(every[:: 1 + len(every) // 40], compare).raise_if_failed()
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5])

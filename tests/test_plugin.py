@@ -105,19 +105,19 @@ def test_all_of_it_is_verified(installed):
         installed,
         """
 from conceptlab.core import registry
-from conceptlab.verify import class_checks, function_checks
-from conceptlab.verify.own import CLASS_CHECKS, as_part
+from conceptlab.verify import checks
+from conceptlab.verify.target import tier_of
 
-part, name = as_part("plugin_example:MyNorm", "BatchNorm2d")
-for check in CLASS_CHECKS:
-    assert check(part, name) > 0
-for check in function_checks.CHECKS:
-    check(registry.parts["softsign"], registry.parts["softsign"].tiers["handmade"])
-for check in function_checks.NAIVE_CHECKS:
-    check(registry.parts["softsign"], registry.parts["softsign"].tiers["naive"])
-    check(registry.parts["linear"], registry.parts["linear"].tiers["einsum"])
-for check in class_checks.CHECKS:
-    check(registry.parts["Softsign"], "handmade")
+for check in checks("plugin_example:MyNorm", like="BatchNorm2d"):
+    if str(check) in ("behaviour", "channels_last_behaviour"):
+        assert check.result().passed > 0
+        check()
+for name, tier in (("softsign", "handmade"), ("softsign", "naive"), ("Softsign", "handmade")):
+    for check in checks(tier_of(registry.parts[name], tier), like=name):
+        check()
+for check in checks(tier_of(registry.parts["linear"], "einsum"), like="linear"):
+    if str(check) in ("values", "first_derivatives", "shifted_and_scaled", "error_inputs", "purity"):
+        check()
 """,
     )
 
@@ -128,20 +128,15 @@ def test_a_wrong_norm_fails_its_checks(installed):
         installed,
         """
 import plugin_example, torch
-from conceptlab.verify.closeness import Mismatch
-from conceptlab.verify.own import CLASS_CHECKS, as_part
+from conceptlab.verify import verify
 
 class Biased(plugin_example.MyNorm):
     def _remember(self, mean, variance, count):
         super()._remember(mean, variance * (count - 1) / count, count)
 
-part, name = as_part(Biased, "BatchNorm2d")
-try:
-    CLASS_CHECKS[0](part, name)
-except Mismatch as error:
-    assert "buffers" in str(error), error
-else:
-    raise SystemExit("not noticed")
+report = verify(Biased, like="BatchNorm2d", only=["behaviour"])
+assert not report.passed, "not noticed"
+assert "buffers" in str(report), report
 """,
     )
 

@@ -12,8 +12,9 @@ from conceptlab.bench.memory import peak_bytes, saved_bytes
 from conceptlab.bench.stopwatch import interleaved
 from conceptlab.core import Part, did_you_mean, message, registry
 from conceptlab.core.samples import Case
-from conceptlab.verify import class_checks, function_checks
-from conceptlab.verify.closeness import Mismatch, check_same
+from conceptlab.verify import verify
+from conceptlab.verify.closeness import check_same
+from conceptlab.verify.target import tier_of
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,8 @@ def cases(names: Iterable[str]) -> list[tuple[Part, Case]]:
 
 def fails(part: Part, tier: str) -> str | None:
     """The gate: what a tier gets wrong, in a few words; None where it may be measured."""
-    try:
-        if not part.is_class:
-            function_checks.values(part, part.tiers[tier])
-            function_checks.first_derivatives(part, part.tiers[tier])
-        elif part.home == "torch.nn":
-            class_checks.behaviour(part, tier)
-    except Mismatch as error:
-        return str(error)
-    return None
+    report = verify(tier_of(part, tier), like=part.name, only=["values", "first_derivatives", "behaviour"])
+    return None if report.passed else report.failed[0].failures[0]
 
 
 def measure(part: Part, tier: str, case: Case, *, device: str = "cpu", compiled: bool = False) -> Row:

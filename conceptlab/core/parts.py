@@ -125,7 +125,7 @@ class Parts:
                     raise _lacks_tier(key, value, part.tiers)
                 choices[key] = choice
             else:
-                choices[key] = Choice(key, _checked_object(part, import_object(key, value)))
+                choices[key] = Choice(key, checked_object(part, import_object(key, value)))
         return choices
 
 
@@ -194,7 +194,12 @@ def _lacks_tier(key: str, tier: str, tiers: Any) -> NotImplementedError:
     )
 
 
-def _checked_object(part: Part, value: Any) -> Any:
+def checked_object(part: Part, value: Any) -> Any:
+    """``value``, if it is of the kind that can stand for the part.
+
+    Raises:
+        TypeError: it is of another kind.
+    """
     # the class a user's class has to descend from: Module for layers and transforms, Optimizer for optimizers
     wanted = inspect.getmro(part.torch)[-2] if part.is_class else None
     fits = isinstance(value, type) and issubclass(value, wanted) if wanted else callable(value)

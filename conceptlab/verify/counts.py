@@ -1,6 +1,6 @@
 """How many of PyTorch's own samples each concept passes: ``python -m conceptlab.verify.counts [CONCEPT …]``.
 
-A sample is passed if values and gradients are torch's; the checks themselves (`function_checks`, `class_checks`) ask
+A sample is passed if values and gradients are torch's; the checks themselves (`conceptlab.verify.suite`) ask
 for more, and stop at what fails.
 """
 
@@ -15,9 +15,10 @@ from conceptlab.core import Part, registry
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import gradients, run
-from conceptlab.verify.class_checks import compare_layers
 from conceptlab.verify.closeness import NOISE, check_same
-from conceptlab.verify.function_checks import or_none
+from conceptlab.verify.suite.layers import compare_layers
+from conceptlab.verify.tally import or_none
+from conceptlab.verify.target import tier_of
 
 Count = tuple[int, int]
 """How many are passed, and how many there are."""
@@ -30,7 +31,7 @@ def count(part: Part, tier: str) -> Count:
     right = total = 0
     for training in (True, False):
         samples = torch_samples.class_samples(part, torch.float64, training=training)
-        counted = _passed(partial(compare_layers, part, tier, training=training), samples)
+        counted = _passed(partial(compare_layers, tier_of(part, tier), training=training), samples)
         right, total = right + counted[0], total + counted[1]
     return right, total
 

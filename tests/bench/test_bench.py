@@ -7,12 +7,13 @@ import pytest
 import torch
 from torch import nn
 
-from conceptlab.bench import measure
+from conceptlab.bench import command, measure
 from conceptlab.bench.command import main
 from conceptlab.bench.memory import peak_bytes, saved_bytes
 from conceptlab.bench.networks import NETWORKS, step_ratio
 from conceptlab.bench.stopwatch import interleaved
 from conceptlab.core import registry
+from conceptlab.verify.closeness import Mismatch
 
 CASES = [
     pytest.param(part, case, id=f"{part.name}-{case.network}") for part, case in measure.cases([]) if part.is_class
@@ -78,10 +79,8 @@ def test_an_unknown_part_is_named(capsys):
 
 
 def test_a_tier_that_fails_its_checks_gets_no_number(monkeypatch, capsys):
-    def wrong(part, tier):
-        raise measure.Mismatch("the gradient is wrong")
-
-    monkeypatch.setattr(measure.class_checks, "behaviour", wrong)
+    monkeypatch.setattr(measure, "fails", lambda part, tier: "the gradient is wrong")
+    monkeypatch.setattr(command, "fails", measure.fails)
     assert main(["Linear"]) == 1
     out = capsys.readouterr().out
     assert "Linear fails its checks" in out
@@ -91,7 +90,7 @@ def test_a_tier_that_fails_its_checks_gets_no_number(monkeypatch, capsys):
 def test_a_case_whose_result_differs_gets_no_number(monkeypatch):
     part, case = measure.cases(["linear"])[-1]
     wrong = {**part.tiers, "handmade": lambda input, weight, bias: nn.functional.linear(input, weight, bias) * 1.01}
-    with pytest.raises(measure.Mismatch, match="differs"):
+    with pytest.raises(Mismatch, match="differs"):
         measure.measure(dataclasses.replace(part, tiers=wrong), "handmade", case)
 
 

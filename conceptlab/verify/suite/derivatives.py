@@ -1,0 +1,121 @@
+"""Derivatives beyond the first, and the transforms of ``torch.func``."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conceptlab.core.samples import Sample
+from conceptlab.verify import torch_samples
+from conceptlab.verify.calls import run, second_gradients
+from conceptlab.verify.closeness import check_same
+from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
+from conceptlab.verify.target import Target
+
+
+def second_derivatives(target: Target) -> Tally:
+    """Second derivatives by inputs and upstream gradient, where torch has them."""
+
+    def compare(sample: Sample) -> None:
+        if not sample.smooth:
+            raise NotApplicable("a kink: torch itself takes now one side of it, now the other")
+        theirs = run(target.builtin, sample.args, sample.kwargs)
+        expected = of_torch(lambda: second_gradients(theirs), "torch has no second derivative")
+        received = second_gradients(run(target.implementation, sample.args, sample.kwargs))
+        # None and zero both mean: no dependence
+        check_same(_dense(received, theirs), _dense(expected, theirs), "second derivative", strides=False)
+
+    return each(target.samples(), compare)
+
+
+def _dense(grads: list[Tensor | None], like: Any) -> list[Tensor]:
+    targets = [*like.leaves, *like.differentiable]
+    filled = [*grads, *[None] * (len(targets) - len(grads))]
+    return [torch.zeros_like(t) if g is None else g.detach() for g, t in zip(filled, targets, strict=True)]
+
+
+def forward_mode(target: Target) -> Tally:
+    """Forward-mode derivatives, where torch has them."""
+    supported = torch_samples.supports_forward_mode(target.part)
+
+    def tangents(f: Callable, sample: Sample) -> Any:
+        leaves = [a for a in sample.args if isinstance(a, Tensor) and a.requires_grad]
+        generator = torch.Generator().manual_seed(0)
+        directions = [torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in leaves]
+
+        def of_leaves(*values: Tensor) -> Any:
+            replaced = iter(values)
+            args = [next(replaced) if isinstance(a, Tensor) and a.requires_grad else a for a in sample.args]
+            torch.manual_seed(0)
+            output = f(*(a.clone() if isinstance(a, Tensor) else a for a in args), **sample.kwargs)
+            outputs = output if isinstance(output, tuple) else (output,)
+            return tuple(y for y in outputs if y.is_floating_point())
+
+        return torch.func.jvp(of_leaves, tuple(x.detach() for x in leaves), tuple(directions))[1]
+
+    def compare(sample: Sample) -> None:
+        if not supported:
+            raise NotApplicable("torch has no forward mode")
+        if not any(isinstance(a, Tensor) and a.requires_grad for a in sample.args):
+            raise NotApplicable("nothing to differentiate by")
+        expected = of_torch(lambda: tangents(target.builtin, sample), "torch has no forward mode")
+        check_same(tangents(target.implementation, sample), expected, "tangent", strides=False)
+
+    return each(target.samples(), compare)
+
+
+def vmapped(target: Target) -> Tally:
+    """``torch.vmap`` over the first input, forward and backward, against a loop over torch's own."""
+
+    def compare(sample: Sample) -> None:
+        if not sample.args or not isinstance(sample.args[0], Tensor) or not sample.args[0].is_floating_point():
+            raise NotApplicable("the first argument is no tensor of numbers")
+        first, *rest = (a.detach() if isinstance(a, Tensor) else a for a in sample.args)
+        batch = torch.stack([first, first.flip(0) if first.dim() else first, first * 0.5])
+
+        def call(f: Callable) -> Callable:
+            return lambda x: f(x.clone(), *rest, **sample.kwargs)
+
+        expected = of_torch(lambda: torch.vmap(call(target.builtin), randomness="same")(batch), "torch has no vmap")
+        if not isinstance(expected, Tensor) or expected.is_complex():
+            raise NotApplicable("the result is no tensor of real numbers")
+        torch.manual_seed(0)
+        expected = torch.vmap(call(target.builtin), randomness="same")(batch)
+        torch.manual_seed(0)
+        check_same(torch.vmap(call(target.implementation), randomness="same")(batch), expected, "vmap", strides=False)
+        if not sample.args[0].requires_grad or not sample.smooth:
+            return
+
+        def gradient(f: Callable) -> Tensor:
+            g = torch.randn(expected.shape[1:], generator=torch.Generator().manual_seed(0), dtype=expected.dtype)
+            torch.manual_seed(0)
+            return torch.vmap(torch.func.grad(lambda x: (call(f)(x) * g).sum()), randomness="same")(batch)
+
+        expected_grad = or_none(lambda: gradient(target.builtin))
+        if expected_grad is not None:
+            check_same(gradient(target.implementation), expected_grad, "vmap of grad", strides=False)
+
+    return each(target.samples(), compare)
+
+
+def gradgradcheck(target: Target) -> Tally:
+    """Derivatives of first and second order against finite differences, on the smallest samples."""
+    sized = [
+        s for s in target.samples() if s.smooth and 0 < sum(a.numel() for a in s.args if isinstance(a, Tensor)) <= 100
+    ]
+    few = [s for s in sized if any(isinstance(a, Tensor) and a.requires_grad for a in s.args)][
+        :: max(1, len(sized) // 4)
+    ]
+
+    def compare(sample: Sample) -> None:
+        def seeded(*args: Any) -> Any:
+            torch.manual_seed(0)
+            copies = [a.clone() if isinstance(a, Tensor) else a for a in args]
+            return target.implementation(*copies, **sample.kwargs)
+
+        torch.autograd.gradcheck(seeded, sample.args, fast_mode=True, check_forward_ad=False)
+        if torch_samples.supports_second_derivative(target.part):
+            torch.autograd.gradgradcheck(seeded, sample.args, fast_mode=True, atol=1e-4)
+
+    return each(few, compare)

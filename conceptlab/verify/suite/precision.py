@@ -1,0 +1,60 @@
+"""Rounding errors, against an oracle in float64."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from conceptlab.core.samples import Sample
+from conceptlab.verify.calls import gradients, run
+from conceptlab.verify.closeness import ErrorRatio, Mismatch, check_same
+from conceptlab.verify.tally import Failure, NotApplicable, Tally, each, of_torch
+from conceptlab.verify.target import Target
+
+
+def precision(target: Target, dtype: torch.dtype = torch.float32) -> Tally:
+    """The error against float64, in values and gradients, is at most four times torch's own."""
+    values_ratio, gradient_ratio = ErrorRatio(slack=2.0), ErrorRatio(slack=2.0)
+
+    def compare(sample: Sample) -> None:
+        theirs = of_torch(lambda: run(target.builtin, sample.args, sample.kwargs, dtype=dtype))
+        if not isinstance(theirs.output, Tensor):
+            raise NotApplicable("the result is no tensor")
+        ours = run(target.implementation, sample.args, sample.kwargs, dtype=dtype)
+        exact = run(
+            target.builtin,
+            tree_map(_to(dtype), sample.args),
+            tree_map(_to(dtype), dict(sample.kwargs)),
+            dtype=torch.float64,
+        )
+        check_same(ours.output.dtype, theirs.output.dtype, "dtype")
+        values_ratio.add([ours.output], [theirs.output], [exact.output])
+        grads = [[g for g in gradients(o) if g is not None] for o in (ours, theirs, exact)]
+        gradient_ratio.add(*grads)
+
+    tally = each(target.samples(), compare)
+    eps = torch.finfo(dtype).eps
+    for ratio, what in ((values_ratio, "value"), (gradient_ratio, "gradient")):
+        try:
+            ratio.check(what, eps)
+        except Mismatch as error:
+            tally.failures.append(Failure(Sample(f"{dtype}, pooled"), error))
+    return tally
+
+
+def _to(dtype: torch.dtype) -> Callable:
+    """Round to ``dtype`` and keep the rounded value in float64: the oracle sees what the others see."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, Tensor) and value.is_floating_point():
+            return value.detach().to(dtype).to(torch.float64).requires_grad_(value.requires_grad)
+        return value
+
+    return convert
+
+
+def half_precision(target: Target) -> Tally:
+    """`precision` in bfloat16 and float16."""
+    return precision(target, torch.bfloat16) + precision(target, torch.float16)

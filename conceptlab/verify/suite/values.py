@@ -1,0 +1,118 @@
+"""Values and gradients, on all samples, shifted and scaled ones, and in every layout."""
+
+import warnings
+from functools import partial
+
+from torch import Tensor
+
+from conceptlab.core.samples import Sample
+from conceptlab.swapping.audit import foreign_operations
+from conceptlab.verify import torch_samples
+from conceptlab.verify.calls import channels_last, gradients, run, scattered
+from conceptlab.verify.closeness import NOISE, Mismatch, check_same
+from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
+from conceptlab.verify.target import Target
+
+
+def values(target: Target) -> Tally:
+    """Values, in-place effects, dtype, shape and strides."""
+
+    def compare(sample: Sample) -> None:
+        theirs = of_torch(lambda: run(target.builtin, sample.args, sample.kwargs))
+        ours = run(target.implementation, sample.args, sample.kwargs)
+        check_same(ours.output, theirs.output, "value")
+        check_same(ours.arguments, theirs.arguments, "arguments afterwards", strides=False)
+
+    return each(target.samples(thinned=False), compare)
+
+
+def first_derivatives(target: Target) -> Tally:
+    """Gradients by all inputs, for a random upstream gradient."""
+
+    def compare(sample: Sample) -> None:
+        expected = of_torch(
+            lambda: gradients(run(target.builtin, sample.args, sample.kwargs)), "torch has no derivative"
+        )
+        received = gradients(run(target.implementation, sample.args, sample.kwargs))
+        check_same(received, expected, "gradient", noise=NOISE, strides=False)
+
+    return each(target.samples(thinned=False), compare)
+
+
+def shifted_and_scaled(target: Target) -> Tally:
+    """Values and gradients again with the first input × 100, + 10 and + 100, where overflow and cancellation show."""
+
+    def compare(sample: Sample) -> None:
+        if not sample.args or not isinstance(sample.args[0], Tensor):
+            raise NotApplicable("the first argument is no tensor")
+        inside = False
+        for what, change in (("× 100", lambda x: x * 100), ("+ 10", lambda x: x + 10), ("+ 100", lambda x: x + 100)):
+            first = sample.args[0]
+            args = (change(first.detach()).requires_grad_(first.requires_grad), *sample.args[1:])
+            theirs = or_none(lambda args=args: run(target.builtin, args, sample.kwargs))
+            if theirs is None:
+                continue  # outside of the function's domain
+            inside = True
+            ours = run(target.implementation, args, sample.kwargs)
+            check_same(ours.output, theirs.output, f"value, input {what}")
+            what = f"gradient, input {what}"
+            check_same(gradients(ours), gradients(theirs), what, noise=NOISE, strides=False)
+        if not inside:
+            raise NotApplicable("torch refuses it")
+
+    return each(target.samples(), compare)
+
+
+def layouts(target: Target) -> Tally:
+    """Values, gradients and strides for scattered and channels-last inputs and for expanded upstream gradients."""
+
+    def compare(sample: Sample) -> None:
+        for layout in (scattered, channels_last):
+            theirs = or_none(lambda layout=layout: run(target.builtin, sample.args, sample.kwargs, layout=layout))
+            if theirs is None:
+                continue  # torch refuses it
+            ours = run(target.implementation, sample.args, sample.kwargs, layout=layout)
+            # torch keeps no promise about the strides that follow from a scattered input
+            check_same(ours.output, theirs.output, f"value, {layout.__name__}", strides=layout is channels_last)
+            for upstream_layout in (None, scattered, _expanded):
+                gradient = partial(gradients, create_graph=True, layout=upstream_layout)
+                expected = or_none(lambda gradient=gradient, theirs=theirs: gradient(theirs))
+                if expected is not None:
+                    received, expected = (
+                        [g.detach() for g in grads if g is not None] for grads in (gradient(ours), expected)
+                    )
+                    check_same(received, expected, f"gradient, {layout.__name__}", noise=NOISE, strides=False)
+
+    return each(target.samples(), compare)
+
+
+def _expanded(x: Tensor) -> Tensor:
+    return x.mean().expand(x.shape)
+
+
+def error_inputs(target: Target) -> Tally:
+    """What torch refuses is refused, with torch's type of exception."""
+    refused = list(torch_samples.function_error_samples(target.part))
+
+    def compare(sample: Sample) -> None:
+        expected = next(kind for other, kind in refused if other is sample)
+        try:
+            with warnings.catch_warnings(action="ignore"):  # torch may warn before it refuses
+                target.implementation(*sample.args, **sample.kwargs)
+        except expected:
+            return
+        except Exception as error:
+            raise Mismatch(f"expected {expected.__name__}, received {error!r}") from error
+        raise Mismatch(f"expected {expected.__name__}, and it was accepted")
+
+    return each((sample for sample, _ in refused), compare)
+
+
+def purity(target: Target) -> Tally:
+    """Forward, backward and double backward are made of elementary operations, none of which is torch.nn's."""
+
+    def check(sample: Sample) -> None:
+        if found := foreign_operations(target.implementation, sample.args, sample.kwargs, target.part.concept):
+            raise Mismatch(f"expected the operations of conceptlab.swapping.audit.PRIMITIVES, ran {found}")
+
+    return each(target.samples(), check)

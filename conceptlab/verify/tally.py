@@ -1,0 +1,133 @@
+"""Running one comparison on many samples: what passed, what did not apply, what failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor
+from torch.utils._pytree import tree_map
+
+from conceptlab.core.samples import Sample
+from conceptlab.verify.closeness import Mismatch
+
+
+class NotApplicable(Exception):  # noqa: N818  (no error: torch itself cannot do it, so there is nothing to compare)
+    """A sample about which the check says nothing, and why."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A sample that failed.
+
+    Attributes:
+        sample: the sample.
+        error: what went wrong: a `Mismatch`, or what the implementation raised.
+    """
+
+    sample: Sample
+    error: Exception
+
+    def __str__(self) -> str:
+        return f"{self.sample.name} {describe(self.sample)}: {type(self.error).__name__}: {self.error}"
+
+
+@dataclass
+class Tally:
+    """What came out of a check.
+
+    Attributes:
+        passed: how many samples passed.
+        left_out: how many did not apply, by reason.
+        failures: those that failed.
+    """
+
+    passed: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.passed + other.passed, self.left_out + other.left_out, [*self.failures, *other.failures])
+
+    def raise_if_failed(self) -> None:
+        """Raises:
+        Mismatch: a sample failed; the message names the first one, and how many did.
+        """
+        if self.failures:
+            count = self.passed + len(self.failures)
+            first = self.failures[0]
+            raise Mismatch(f"{len(self.failures)} of {count} samples fail; the first: {first}") from first.error
+
+
+class Watcher(Protocol):
+    """Whoever wants to know which sample is running: a supervisor that would stop one that hangs, for instance."""
+
+    def starts(self, sample: Sample) -> bool:
+        """Called before each sample; whether it is to be run."""
+
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched_by(watcher: Watcher) -> Iterator[None]:
+    """Let ``watcher`` know of each sample, within the block."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def each(source: Iterable[Sample], compare: Callable[[Sample], None]) -> Tally:
+    """Run a comparison on every sample. It may raise `NotApplicable`; any other exception is a failure."""
+    tally, watcher = Tally(), _watcher.get()
+    for sample in source:
+        if watcher is not None and not watcher.starts(sample):
+            continue
+        try:
+            compare(sample)
+        except NotApplicable as reason:
+            tally.left_out[str(reason)] += 1
+        except Exception as error:
+            tally.failures.append(Failure(sample, error))
+        else:
+            tally.passed += 1
+    return tally
+
+
+REFUSALS = (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError, ZeroDivisionError)
+
+
+def of_torch(call: Callable, what: str = "torch refuses it") -> Any:
+    """torch's own result.
+
+    Raises:
+        NotApplicable: torch itself refuses the call.
+    """
+    try:
+        return call()
+    except REFUSALS as error:
+        raise NotApplicable(what) from error
+
+
+def or_none(call: Callable) -> Any:
+    """torch's own result, or None where torch itself refuses the call."""
+    try:
+        return call()
+    except REFUSALS:
+        return None
+
+
+def describe(sample: Sample) -> str:
+    """The arguments of a sample, tensors by dtype and shape."""
+
+    def short(value: Any) -> Any:
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}" if isinstance(value, Tensor) else value
+
+    args, kwargs = tree_map(short, (sample.args, dict(sample.kwargs)))
+    return f"{args} {kwargs}"

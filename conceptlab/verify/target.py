@@ -1,0 +1,139 @@
+"""What is verified: an implementation, and torch's own, which it is to be equal to."""
+
+import importlib
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from conceptlab.core import Part, Parts, Tiered, did_you_mean, message, registry
+from conceptlab.core.samples import Sample
+from conceptlab.verify import torch_samples
+from conceptlab.verify.calls import SEED
+
+Kind = Literal["function", "layer", "optimizer", "initializer", "transform"]
+
+HOMES: dict[str, Kind] = {
+    "torch.nn": "layer",
+    "torch.nn.functional": "function",
+    "torch.optim": "optimizer",
+    "torch.nn.init": "initializer",
+    "torchvision.transforms.v2": "transform",
+}
+"""Where torch's own are looked for, and what is found there."""
+
+MANY = 150
+"""PyTorch's samples of a part that a check takes at most; where there are more, they repeat themselves."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An implementation, and the part that it is to stand for.
+
+    Attributes:
+        part: torch's own, with its name.
+        implementation: the class or function that is verified.
+        tier: the tier it is of; None for somebody's own.
+    """
+
+    part: Part
+    implementation: Any
+    tier: str | None = None
+
+    def __str__(self) -> str:
+        own = getattr(self.implementation, "__qualname__", repr(self.implementation))
+        return f"{self.part.name}-{self.tier or own}"
+
+    @property
+    def builtin(self) -> Any:
+        """torch's own class or function."""
+        return self.part.torch
+
+    @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return HOMES.get(self.part.home, "layer" if self.part.is_class else "function")
+
+    def samples(
+        self, dtype: torch.dtype = torch.float64, *, thinned: bool = True, training: bool = True
+    ) -> Iterator[Sample]:
+        """PyTorch's samples, then our own.
+
+        Where ``thinned``, at most `MANY` of PyTorch's for a function, drawn from all alike, the same in every run. (It
+        concerns ``max_pool1d``, ``max_pool2d`` and ``max_pool3d``, of which PyTorch combines all options with each
+        other: 576 to 1 440 samples.)
+        """
+        if self.part.is_class:
+            yield from torch_samples.class_samples(self.part, dtype, training=training)
+        else:
+            theirs = list(torch_samples.function_samples(self.part, dtype))
+            if thinned and len(theirs) > MANY:
+                # a draw, because every n-th of a combination of all options may have one and the same option
+                theirs = [theirs[i] for i in sorted(random.Random(0).sample(range(len(theirs)), MANY))]
+            yield from theirs
+        own = registry.samples(self.part.concept) if self.part.concept in registry.concepts else None
+        if own is not None and hasattr(own, "samples"):
+            yield from own.samples(self.part.name, dtype)
+
+    def built(self, sample: Sample, *, of_torch: bool = False) -> nn.Module:
+        """The layer, or torch's, built as the sample says, seeded, in float64."""
+        cls = self.builtin if of_torch else self.implementation
+        extra = {"tier": self.tier} if issubclass(cls, Tiered) and self.tier else {}
+        torch.manual_seed(SEED)
+        default = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            return cls(*sample.init_args, **{**sample.init_kwargs, **extra})
+        finally:
+            torch.set_default_dtype(default)
+
+
+def tier_of(part: Part, tier: str) -> Target:
+    """A tier of a part."""
+    return Target(part, part.tiers[tier], tier)
+
+
+def target(implementation: Any, like: Any) -> Target:
+    """Somebody's own class or function, as what stands for ``like``.
+
+    Args:
+        implementation: the object, or an import path ``module:object``.
+        like: torch's class or function, or its name: of torch.nn, torch.nn.functional, torch.optim, torch.nn.init, or
+            torchvision.transforms.v2.
+
+    Raises:
+        ValueError: torch has no such name, or the import path leads nowhere.
+        TypeError: ``implementation`` is of the wrong kind.
+    """
+    part = part_like(like)
+    if part.name in registry.parts:
+        choice = Parts({part.name: implementation})[part.name]
+        if choice is not None:
+            return Target(part, choice.implementation, choice.tier)
+    from conceptlab.core.parts import checked_object, import_object
+
+    return Target(part, checked_object(part, import_object(part.name, implementation)))
+
+
+def part_like(like: Any) -> Part:
+    """The part of that name; where conceptlab has none, torch's own class or function in the form of one."""
+    name = like if isinstance(like, str) else getattr(like, "__name__", repr(like))
+    found = registry.parts.get(name)
+    if found is not None and (isinstance(like, str) or found.torch is like):
+        return found
+    for home in HOMES:
+        own = getattr(importlib.import_module(home), name, None)
+        if own is not None and (isinstance(like, str) or own is like):
+            return Part(name, "", home, "", own, {"builtin": own})
+    known = [n for home in HOMES for n in dir(importlib.import_module(home)) if not n.startswith("_")]
+    raise ValueError(
+        message(
+            "verify --like",
+            expected="a name of torch.nn, torch.nn.functional, torch.optim, torch.nn.init or torchvision's v2",
+            received=repr(like),
+            remedy=did_you_mean(name, known),
+        )
+    )
