@@ -2,18 +2,17 @@
 
 from conceptlab.core.autocast import Autocast
 from conceptlab.core.concept import Concept, Function, Part
-from conceptlab.core.constants import LOG2_E
 from conceptlab.core.errors import did_you_mean, message, require_floating
+from conceptlab.core.exponential import exp
 from conceptlab.core.function import ElementwiseRule, Rule, save
 from conceptlab.core.memory import is_recorded, room
 from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import Namespace, declare, namespace
 from conceptlab.core.parts import Choice, Parts
 from conceptlab.core.registry import registry
-from conceptlab.core.select import indicator, keep, mask, not_negative, not_zero
+from conceptlab.core.select import indicator, keep, mask, not_negative, not_zero, others
 
 __all__ = [
-    "LOG2_E",
     "Autocast",
     "Choice",
     "Concept",
@@ -26,6 +25,7 @@ __all__ = [
     "Tiered",
     "declare",
     "did_you_mean",
+    "exp",
     "indicator",
     "is_recorded",
     "keep",
@@ -34,6 +34,7 @@ __all__ = [
     "namespace",
     "not_negative",
     "not_zero",
+    "others",
     "registry",
     "require_floating",
     "room",

@@ -3,7 +3,8 @@
 torch's own ``where`` and ``masked_fill`` take a branch at each element, which the random signs of a network's values
 mispredict, and a comparison whose result is boolean is as slow as five of another dtype. Together they cost ten passes
 over memory and more. Here a condition is an integer of the number's own width, 1 or 0, and a number is chosen by the
-product of its bits with that: 1 leaves all of them, 0 none.
+product of its bits with that: 1 leaves all of them, 0 none. A compiler, which vectorises choices, and `vmap`, which has
+no rule for the memory of a result, get the plain form: a boolean, and ``where``.
 """
 
 import math
@@ -39,25 +40,37 @@ def indicator(x: Tensor, relation: Relation, number: float) -> Tensor:
 
 
 def mask(holds: Tensor, *, unless: bool = False) -> Tensor:
-    """An `indicator` as a mask for `keep`: 1 where it is 1, or ``unless`` it is 1.
+    """An `indicator` as a mask for `keep`: set where it is 1, or ``unless`` it is 1.
 
     >>> mask(indicator(torch.tensor([-1.0, 0.0, 1.0, float("nan")]), "<=", 0), unless=True)
     tensor([0, 0, 1, 1], dtype=torch.int32)
     """
+    if _is_followed():
+        return holds == 0 if unless else holds != 0
     bits = holds.to(_INTEGERS[holds.element_size()], copy=True)
     return bits.bitwise_xor_(1) if unless else bits
+
+
+def others(mask: Tensor) -> Tensor:
+    """The `mask` of all the other elements.
+
+    >>> others(mask(indicator(torch.tensor([-1.0, 2.0]), ">", 0)))
+    tensor([1, 0], dtype=torch.int32)
+    """
+    return mask.logical_not() if mask.dtype is torch.bool else mask ^ 1
 
 
 def not_negative(x: Tensor) -> Tensor:
     """The mask of what is not below zero: numbers from 0 on, and NaN. Takes one pass, where `indicator` has three.
 
     Read as integers, the bits of the negative numbers are the smallest there are, from those of -0 to those of -∞.
+    (Of 0 itself it may say either: kept or not, it is 0.)
 
     >>> not_negative(torch.tensor([-float("inf"), -1.0, 0.0, 1.0, float("nan")]))
     tensor([0, 0, 1, 1, 1], dtype=torch.int32)
     """
     if not x.is_floating_point() or _is_followed():
-        return mask(indicator(x, "<", 0), unless=True)
+        return mask(indicator(x, "<=", 0), unless=True)
     bits = x.detach().view(_INTEGERS[x.element_size()])
     return torch.gt(bits, _BITS_OF_MINUS_INFINITY[x.dtype], out=torch.empty_like(bits))
 
@@ -68,10 +81,9 @@ def not_zero(x: Tensor) -> Tensor:
     >>> not_zero(torch.tensor([0.0, 1.0, float("nan")]))
     tensor([0, 1, 1], dtype=torch.int32)
     """
-    integers = _INTEGERS[x.element_size()]
     if _is_followed():
-        return (x.detach() != 0).to(integers)
-    bits = x.detach().view(integers)
+        return x.detach() != 0
+    bits = x.detach().view(_INTEGERS[x.element_size()])
     return torch.ne(bits, 0, out=torch.empty_like(bits))
 
 
@@ -91,8 +103,6 @@ def keep(v: Tensor, mask: Tensor, *, room: Tensor | None = None) -> Tensor:
 class _Keep(Rule):
     @staticmethod
     def forward(v: Tensor, mask: Tensor) -> Tensor:
-        if maybe_current_level() is not None:
-            return torch.where(mask != 0, v, 0.0)  # torch 2.11 has no rule of vmap for the view
         return _times(v, mask, None)
 
     @staticmethod
@@ -111,10 +121,13 @@ class _Keep(Rule):
 
 
 def _times(v: Tensor, mask: Tensor, room: Tensor | None) -> Tensor:
+    if mask.dtype is torch.bool or _is_followed():
+        # it may have been made where nothing followed
+        return torch.where(mask if mask.dtype is torch.bool else mask != 0, v, 0)
     out = None if room is None else room.view(mask.dtype)
     return torch.mul(v.view(mask.dtype), mask, out=out).view(v.dtype)
 
 
 def _is_followed() -> bool:
-    """By a compiler, which vectorises plain comparisons; or by vmap, which has no rule for the memory of a result."""
+    """By a compiler or a transform."""
     return torch.compiler.is_compiling() or maybe_current_level() is not None

@@ -24,15 +24,16 @@ import torch
 from torch import Tensor
 
 from conceptlab.core import (
-    LOG2_E,
     ElementwiseRule,
     Rule,
+    exp,
     indicator,
     keep,
     mask,
     message,
     not_negative,
     not_zero,
+    others,
     require_floating,
     save,
 )
@@ -178,14 +179,14 @@ class _ELU(ElementwiseRule):
     def forward(x: Tensor, alpha: float, scale: float) -> Tensor:
         passes = not_negative(x)
         straight = keep(x, passes)
-        bent = keep(x, passes.bitwise_xor_(1)).expm1_().mul_(alpha * scale)  # 0 on the positive side
+        bent = keep(x, others(passes)).expm1_().mul_(alpha * scale)  # 0 on the positive side
         return bent.add_(straight, alpha=scale)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, alpha: float, scale: float) -> Tensor:
         is_negative = indicator(x, "<=", 0)
         # e^x is 1 on the positive side, where its argument is 0
-        bent = torch.exp2(keep(x, mask(is_negative)) * LOG2_E) * (alpha * scale)
+        bent = exp(keep(x, mask(is_negative))) * (alpha * scale)
         return v * (bent if alpha == 1 else torch.add(bent, 1 - is_negative, alpha=scale - alpha * scale))
 
 

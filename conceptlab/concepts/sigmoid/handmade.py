@@ -29,7 +29,18 @@ import math
 import torch
 from torch import Tensor
 
-from conceptlab.core import LOG2_E, ElementwiseRule, indicator, is_recorded, keep, mask, message, require_floating, room
+from conceptlab.core import (
+    ElementwiseRule,
+    exp,
+    indicator,
+    is_recorded,
+    keep,
+    mask,
+    message,
+    others,
+    require_floating,
+    room,
+)
 
 
 def sigmoid(input: Tensor) -> Tensor:
@@ -73,7 +84,7 @@ class _Sigmoid(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        return (_wide(x) * -LOG2_E).exp2_().add_(1).reciprocal_().to(x.dtype)
+        return exp(_wide(x), -1).add_(1).reciprocal_().to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, y: Tensor) -> Tensor:
@@ -101,7 +112,7 @@ class _LogSigmoid(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         z = _wide(x).contiguous()  # as torch's result is, for channels-last inputs too
-        return z.clamp(max=0).sub_(z.abs().mul_(-LOG2_E).exp2_().log1p_()).to(x.dtype)
+        return z.clamp(max=0).sub_(exp(z.abs(), -1).log1p_()).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor) -> Tensor:
@@ -113,8 +124,8 @@ class _Softplus(ElementwiseRule):
     def forward(x: Tensor, beta: float, threshold: float) -> Tensor:
         z = _wide(x) * beta
         linear = mask(indicator(z, ">", threshold))
-        bent = torch.exp2(z * LOG2_E).log1p_().div_(beta)
-        return keep(bent, linear ^ 1).add_(keep(_wide(x), linear)).to(x.dtype)
+        bent = exp(z).log1p_().div_(beta)
+        return keep(bent, others(linear)).add_(keep(_wide(x), linear)).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
@@ -129,7 +140,7 @@ class _SiLU(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor) -> Tensor:
         z = _wide(x)
-        return (z / (z * -LOG2_E).exp2_().add_(1)).to(x.dtype)
+        return (z / exp(z, -1).add_(1)).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor) -> Tensor:
@@ -149,7 +160,7 @@ class _GELU(ElementwiseRule):
     def times_slope(v: Tensor, x: Tensor) -> Tensor:
         z = _wide(x)
         Phi = (z * math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
-        phi = (z * z).mul_(-0.5 * LOG2_E).exp2_()
+        phi = exp(z * z, -0.5)
         slope = torch.addcmul(Phi, z, phi, value=1 / math.sqrt(2 * math.pi), out=room(phi))
         return _times(v, slope).to(x.dtype)
 
@@ -159,7 +170,7 @@ class _GELUByTanh(ElementwiseRule):
     def forward(x: Tensor) -> Tensor:
         z = _wide(x)
         w, _ = _exponent(z)
-        return (z / w.mul_(-LOG2_E).exp2_().add_(1)).to(x.dtype)
+        return (z / exp(w, -1).add_(1)).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.core import LOG2_E, Rule, require_floating, save
+from conceptlab.core import Rule, exp, require_floating, room, save
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
@@ -49,7 +49,8 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 class _Softmax(Rule):
     @staticmethod
     def forward(x: Tensor, dim: int) -> Tensor:
-        e = (x - x.amax(dim, keepdim=True)).mul_(LOG2_E).exp2_()
+        shifted = x - x.amax(dim, keepdim=True)
+        e = exp(shifted, room=room(shifted))
         return e.div_(e.sum(dim, keepdim=True))
 
     @staticmethod
@@ -77,7 +78,7 @@ class _LogSoftmax(Rule):
     @staticmethod
     def forward(x: Tensor, dim: int) -> Tensor:
         shifted = x - x.amax(dim, keepdim=True)
-        return shifted.sub_((shifted * LOG2_E).exp2_().sum(dim, keepdim=True).log_())
+        return shifted.sub_(exp(shifted).sum(dim, keepdim=True).log_())
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -88,12 +89,12 @@ class _LogSoftmax(Rule):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
         (y,) = ctx.saved_tensors
         total = grad_output.sum(ctx.dim, keepdim=True)
-        return torch.addcmul(grad_output, torch.exp2(y * LOG2_E), total, value=-1), None
+        return torch.addcmul(grad_output, exp(y), total, value=-1), None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
         (y,) = ctx.saved_tensors
-        return tangent - (torch.exp2(y * LOG2_E) * tangent).sum(ctx.dim, keepdim=True)
+        return tangent - (exp(y) * tangent).sum(ctx.dim, keepdim=True)
 
 
 def _along(

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
-from conceptlab.core import LOG2_E, Rule, declare, is_recorded, message, room, save
+from conceptlab.core import Rule, declare, exp, is_recorded, message, room, save
 
 ops = declare("nn", "handmade")
 
@@ -132,7 +132,8 @@ class _CrossEntropy(Rule):
 
 
 def _exponentials(x: Tensor, m: Tensor) -> Tensor:
-    return (x - m).mul_(LOG2_E).exp2_()
+    shifted = x - m
+    return exp(shifted, room=room(shifted))
 
 
 def _of_shares(
