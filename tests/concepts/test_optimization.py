@@ -337,6 +337,8 @@ def test_refusals(part, tier):
 NO_DECAY = {"weight_decay": 0.0, "eps": 1e-8, "maximize": False}
 
 
+# torch's own, in 2.11: it says so even where the checks are asked for
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks are implicitly disabled:UserWarning")
 @EACH_PART
 def test_sparse_gradients(part, tier):
     """SGD takes them, with momentum too; Adam refuses them, and SGD does with weight decay: as torch."""
