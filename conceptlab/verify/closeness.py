@@ -104,8 +104,8 @@ class ErrorRatio:
             if not b.is_floating_point() or b.numel() == 0:
                 continue
             a, b, exact = (x.detach().to(torch.float64) for x in (a, b, exact))
-            # a NaN where the exact result is finite is torch's own mistake: oneDNN makes one, on some processors, in the
-            # gradient of a bfloat16 convolution beside an infinite input
+            # a NaN where the exact result is finite is torch's own mistake: oneDNN makes one, on some processors, in
+            # the gradient of a bfloat16 convolution whose input has an infinity
             usable = exact.isfinite() & ~b.isnan()
             if not torch.equal(a.isfinite() & usable, b.isfinite() & usable):
                 raise Mismatch(f"inf or NaN in other places: expected {_short(b)}, received {_short(a)}")
