@@ -81,6 +81,22 @@ def test_generator(part, tier):
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+@pytest.mark.parametrize("bounds", [{}, {"mean": 3.0, "a": 0.0, "b": 1.5}, {"std": 0.5, "a": 0.2, "b": 0.9}])
+def test_truncated_normal_numbers_follow_torchs_law(bounds, tier):
+    """With every version of torch, however it draws: the distance of Kolmogorov and Smirnov, and the bounds."""
+    part, n = registry.parts["trunc_normal_"], 20_000
+    ours, theirs = (
+        f(torch.empty(n, dtype=torch.float64), **bounds, generator=torch.Generator().manual_seed(seed)).sort().values
+        for f, seed in ((part.tiers[tier], 1), (part.torch, 2))
+    )
+    below = torch.searchsorted(theirs, ours, right=True) - torch.arange(1, n + 1)
+    # two samples of one law are further apart once in a thousand times
+    assert below.abs().max() / n < 1.95 * (2 / n) ** 0.5
+    assert bounds.get("a", -2.0) <= ours[0]
+    assert ours[-1] <= bounds.get("b", 2.0)
+
+
 @pytest.mark.parametrize(("part", "tier"), FILLING)
 def test_without_values(part, tier):
     """On the meta device nothing happens; a fake tensor is filled, where torch can."""
