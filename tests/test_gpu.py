@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+import torchvision
 from torch.utils._pytree import tree_map
 
 import conceptlab as cl
@@ -259,7 +260,6 @@ def test_optimizer_steps(part):
 
 @pytest.fixture(scope="module")
 def resnets():
-    torchvision = pytest.importorskip("torchvision")
     torch.manual_seed(0)
     theirs = torchvision.models.resnet18(num_classes=10)
     ours = copy.deepcopy(theirs)

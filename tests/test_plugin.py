@@ -1,5 +1,6 @@
 """A package outside adds a norm, a tier and a concept: installed, swapped in, verified. And what it may not do."""
 
+import json
 import os
 import subprocess
 import sys
@@ -30,13 +31,15 @@ def installed(tmp_path_factory):
 
 
 def run(installed: Path, program: str) -> str:
+    # torch's own forward mode warns of its torch.jit.script, the compiler of 2.11 of an instance that it makes itself
+    instance = "ignore:<class 'torch.autograd.function.Function'> should not be instantiated:DeprecationWarning"
+    return python(installed, "-W", "error", "-W", "ignore::FutureWarning", "-W", instance, "-c", program)
+
+
+def python(installed: Path, *arguments: str, cwd: Path | None = None) -> str:
     path = os.pathsep.join([str(installed), str(REPOSITORY)])
-    # torch's own forward mode warns of its torch.jit.script
     outcome = subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore::FutureWarning", "-c", program],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=cwd, env={**os.environ, "PYTHONPATH": path}
     )
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
     return outcome.stdout
@@ -139,6 +142,32 @@ assert not report.passed, "not noticed"
 assert "buffers" in str(report), report
 """,
     )
+
+
+@pytest.mark.slow
+def test_its_norm_is_swept_over(installed, tmp_path):
+    norms = ["builtin", "plugin_example:MyNorm"]
+    sweep = ["experiment=digits_cnn", f"parts.BatchNorm2d={','.join(norms)}"]
+    short = ["trainer.max_epochs=1", "trainer.enable_progress_bar=false"]
+    python(installed, "-m", "conceptlab.cli", "train", "-m", *sweep, *short, cwd=tmp_path)
+    (folder,) = (tmp_path / "multirun" / "digits_cnn").iterdir()
+    ran = []
+    for job in ("0", "1"):
+        assert json.loads((folder / job / "status.json").read_text())["state"] == "finished"
+        swapped = json.loads((folder / job / "swap.json").read_text())["model"]["swapped"]
+        ran.append([entry["after"] for entry in swapped if entry["part"] == "BatchNorm2d"])
+    assert ran == [[], ["plugin_example:MyNorm"] * 4]
+
+    python(installed, "-m", "conceptlab.cli", "compare", "--runs", str(folder), cwd=tmp_path)
+    report = json.loads((folder / "report.json").read_text())
+    variants = report["variants"]
+    assert [variant["parts"] for variant in variants] == [
+        {"default": "handmade", "BatchNorm2d": norm} for norm in norms
+    ]
+    losses = [variant["runs"][0]["series"]["loss"] for variant in variants]
+    assert losses[0] != losses[1]  # it is another arithmetic
+    assert losses[0][:5] == pytest.approx(losses[1][:5], rel=1e-5)  # of the same function
+    assert "MyNorm" in (folder / "report.html").read_text()
 
 
 def package(concept: Concept) -> types.ModuleType:

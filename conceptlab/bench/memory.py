@@ -10,14 +10,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 
-def peak_bytes(call: Callable[[], object], device: str = "cpu") -> int:
-    """The largest amount of memory that ``call`` has allocated and not yet freed."""
-    if device == "cuda":
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+def peak_bytes(call: Callable[[], object], device: torch.device | str = "cpu") -> int:
+    """The most memory that tensors hold at one time during ``call``, beyond what they held before it."""
+    device = torch.device(device)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
         call()
-        return torch.cuda.max_memory_allocated() - before
+        return torch.cuda.max_memory_allocated(device) - before
     with _Meter() as meter:
         call()
     return meter.peak

@@ -2,7 +2,8 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
 import torch
 
@@ -16,19 +17,34 @@ BLOCK = 31 * 2**20
 
 
 def interleaved(calls: Sequence[Callable[[], object]], *, rounds: int = ROUNDS, device: str = "cpu") -> list[float]:
-    """The median duration of each call in seconds, measured in turns: A B A B …
+    """The median duration of each call in seconds, measured in turns."""
+    return [statistics.median(row) for row in zip(*islice(turns(calls, device=device), rounds), strict=True)]
 
-    On a CPU the durations are this thread's own time, which other processes cannot lengthen; with more than one thread
-    it is the process's. On CUDA they are measured by events.
+
+def turns(
+    calls: Sequence[Callable[[], object]], *, shortest: float = SHORTEST, device: torch.device | str = "cpu"
+) -> Iterator[list[float]]:
+    """The durations of the calls in seconds, measured in turns, A B A B …, a round at a time and without end.
+
+    On a CPU they are those of `clock`, on CUDA they are measured by events. ``shortest`` is how long a reading lasts at
+    least; 0 makes each a single call.
     """
-    read = _cuda if device == "cuda" else _cpu
+    read = _cuda if torch.device(device).type == "cuda" else _cpu
     _keep_freed_memory()
-    repeats = [max(1, round(SHORTEST / max(read(call, 1), 1e-7))) for call in calls]  # this warms up, too
-    readings: list[list[float]] = [[] for _ in calls]
-    for _ in range(rounds):
-        for call, repeat, row in zip(calls, repeats, readings, strict=True):
-            row.append(read(call, repeat))
-    return [statistics.median(row) for row in readings]
+    repeats = [max(1, round(shortest / max(read(call, 1), 1e-7))) for call in calls]  # this warms up, too
+    while True:
+        yield [read(call, repeat) for call, repeat in zip(calls, repeats, strict=True)]
+
+
+def clock(device: torch.device) -> float:
+    """Seconds of this thread's own time, which other processes cannot lengthen; on a GPU, of the wall.
+
+    With more than one thread it is the process's: the time of the thread alone would hide what the others do.
+    """
+    if device.type == "cpu":
+        return time.thread_time() if torch.get_num_threads() == 1 else time.process_time()
+    torch.accelerator.synchronize(device)
+    return time.perf_counter()
 
 
 def _keep_freed_memory() -> None:
@@ -42,12 +58,11 @@ def _keep_freed_memory() -> None:
 
 
 def _cpu(call: Callable[[], object], repeat: int) -> float:
-    # the time of the thread alone would hide what the other threads do
-    clock = time.thread_time if torch.get_num_threads() == 1 else time.process_time
-    start = clock()
+    cpu = torch.device("cpu")
+    start = clock(cpu)
     for _ in range(repeat):
         call()
-    return (clock() - start) / repeat
+    return (clock(cpu) - start) / repeat
 
 
 def _cuda(call: Callable[[], object], repeat: int) -> float:

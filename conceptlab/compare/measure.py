@@ -19,9 +19,10 @@ import platform
 import statistics
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,11 @@ import yaml
 from omegaconf import OmegaConf
 
 import conceptlab
+from conceptlab.bench.memory import peak_bytes
+from conceptlab.bench.stopwatch import turns
 from conceptlab.compare.errors import batches_apart, errors
 from conceptlab.compare.runs import MEASURED
-from conceptlab.compare.stopwatch import Stopwatch, clock, layers, peak_bytes
+from conceptlab.compare.stopwatch import Stopwatch, layers
 from conceptlab.compare.subject import Subject
 from conceptlab.core import Tiered
 from conceptlab.swapping.audit import AuditReport, audit
@@ -64,7 +67,7 @@ def measure(folders: Sequence[Path]) -> None:
             result["step_ms"] = times
             result["where"] = table
         for result, subject in zip(results, subjects, strict=True):
-            result["peak_bytes"] = peak_bytes(partial(subject.step, 0))
+            result["peak_bytes"] = peak_bytes(partial(subject.step, 0), subject.device)
             result["conditions"] = conditions(subject.device, threads)
     finally:
         torch.set_num_threads(threads)
@@ -75,20 +78,24 @@ def measure(folders: Sequence[Path]) -> None:
 
 def step_times(subjects: Sequence[Subject]) -> list[dict[str, Any]]:
     """Median and quartiles of a step, in milliseconds, the subjects taking turns."""
-    times: list[list[float]] = [[] for _ in subjects]
+    rounds: list[list[float]] = []
     end = time.monotonic() + BUDGET
-    for index in range(WARM_UP + STEPS):
-        for subject, own in zip(subjects, times, strict=True):
-            start = clock(subject.device)
-            subject.step(index)
-            own.append(1000 * (clock(subject.device) - start))
-        if time.monotonic() > end and index >= WARM_UP + 3:
+    taking_turns = turns([_stepping(subject) for subject in subjects], shortest=0, device=subjects[0].device)
+    for seconds in islice(taking_turns, WARM_UP + STEPS):
+        rounds.append([1000 * duration for duration in seconds])
+        if time.monotonic() > end and len(rounds) > WARM_UP + 3:
             break
     summaries = []
-    for own in times:
-        low, middle, high = statistics.quantiles(own[WARM_UP:], n=4)
+    for own in zip(*rounds[WARM_UP:], strict=True):
+        low, middle, high = statistics.quantiles(own, n=4)
         summaries.append({"median": middle, "low": low, "high": high, "interleaved": True})
     return summaries
+
+
+def _stepping(subject: Subject) -> Callable[[], None]:
+    """One step at each call, each on the batch after the last one's."""
+    numbers = count()
+    return lambda: subject.step(next(numbers))
 
 
 def _where(subjects: Sequence[Subject]) -> list[list[dict[str, Any]]]:

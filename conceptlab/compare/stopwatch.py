@@ -1,32 +1,19 @@
-"""Where the time and the memory of a training step go."""
+"""Where the time of a training step goes."""
 
-import json
-import os
-import sys
-import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from conceptlab.bench.stopwatch import clock
 from conceptlab.core import registry
 
 REST = "everything else"
 """What no layer accounts for: additions between layers, bookkeeping, hooks."""
-
-
-def clock(device: torch.device) -> float:
-    """Seconds of the thread's own time, so that other work on the machine does not count; on a GPU, of the wall."""
-    if device.type == "cpu":
-        return time.thread_time()
-    torch.accelerator.synchronize(device)
-    return time.perf_counter()
 
 
 class Stopwatch:
@@ -118,38 +105,3 @@ def _part_of(layer: nn.Module) -> str | None:
         if part is not None and part.is_class:
             return part.concept
     return None
-
-
-def peak_bytes(step: Callable[[], object]) -> int:
-    """The most memory that tensors held at one time during ``step``, beyond what they held before it."""
-    if torch.accelerator.is_available():
-        torch.accelerator.reset_peak_memory_stats()
-        before = torch.accelerator.memory_allocated()
-        step()
-        return torch.accelerator.max_memory_allocated() - before
-    activities = [torch.profiler.ProfilerActivity.CPU]
-    with _quiet(), torch.profiler.profile(activities=activities, profile_memory=True) as profile:
-        step()
-    with tempfile.TemporaryDirectory() as folder:
-        trace = Path(folder) / "trace.json"
-        profile.export_chrome_trace(str(trace))
-        events = json.loads(trace.read_text())["traceEvents"]
-    held = most = 0
-    for event in sorted((e for e in events if e["name"] == "[memory]"), key=lambda event: event["ts"]):
-        held += event["args"]["Bytes"]
-        most = max(most, held)
-    return most
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Nothing reaches standard error: torch's profiler reports its own start and stop there, beside Python."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("w") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)

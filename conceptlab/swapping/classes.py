@@ -76,15 +76,21 @@ def assign(target: Any, cls: type, tier: str | None, report: SwapReport) -> None
 
     def undo() -> None:
         # whatever was generated around the class since (parametrized, sharded) stays
-        target.__class__ = based_on(type(target), cls, old)
-        target.__dict__.pop("ops", None)
+        _become(target, based_on(type(target), cls, old))
         if ops is not None:
             target.__dict__["ops"] = ops
 
     report.on_undo(undo)
-    target.__class__ = based_on(type(target), old, cls)
+    _become(target, based_on(type(target), old, cls))
     if isinstance(target, Tiered):
         # the first state of a user's subclass of one of conceptlab's classes is the default of its constructor
         target.tier = tier or "handmade"
-    else:
-        target.__dict__.pop("ops", None)
+
+
+def _become(target: Any, cls: type) -> None:
+    """Give ``target`` the class ``cls``, and no tier."""
+    target.__class__ = cls
+    # set before it is deleted, so that the attributes change in any case: what was compiled by torch 2.11 looks at the
+    # class of an object again only if they have
+    target.__dict__["ops"] = None
+    del target.__dict__["ops"]

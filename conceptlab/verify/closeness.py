@@ -104,11 +104,12 @@ class ErrorRatio:
             if not b.is_floating_point() or b.numel() == 0:
                 continue
             a, b, exact = (x.detach().to(torch.float64) for x in (a, b, exact))
-            usable = exact.isfinite() & b.isfinite()
-            as_torch = torch.equal(a.isfinite() & exact.isfinite(), usable)
-            # some processors' half precision spreads NaN through torch's padding: the oracle's places are right, too
-            if not as_torch and not torch.equal(a.isfinite(), exact.isfinite()):
+            # a NaN where the exact result is finite is torch's own mistake: oneDNN makes one, on some processors, in
+            # the gradient of a bfloat16 convolution whose input has an infinity
+            usable = exact.isfinite() & ~b.isnan()
+            if not torch.equal(a.isfinite() & usable, b.isfinite() & usable):
                 raise Mismatch(f"inf or NaN in other places: expected {_short(b)}, received {_short(a)}")
+            usable &= b.isfinite()
             if not usable.any():
                 continue
             scale = exact[usable].square().mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny)

@@ -34,6 +34,11 @@ def test_peak_memory_counts_what_lives_at_one_time():
     assert peak_bytes(lambda: [x + i for i in range(5)]) == 20000
 
 
+def test_peak_memory_sees_the_backward_pass():
+    x = torch.zeros(1000, requires_grad=True)
+    assert 8000 <= peak_bytes(lambda: x.exp().sum().backward()) < 8100  # the result, its gradient, and two scalars
+
+
 def test_saved_bytes_counts_each_storage_once():
     x = torch.zeros(1000, requires_grad=True)
     assert saved_bytes(lambda: x.exp()) == 4000

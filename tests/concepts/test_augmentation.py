@@ -8,6 +8,7 @@ import PIL.Image
 import pytest
 import torch
 from torchvision import tv_tensors
+from torchvision.transforms import InterpolationMode
 
 from conceptlab.concepts.augmentation import samples
 from conceptlab.core import registry
@@ -33,6 +34,18 @@ SOFTENED = {"adjust_hue", "ColorJitter"}
 """What torchvision computes in float32, whatever the image has."""
 
 
+def takes_names():
+    """Whether this torchvision knows an interpolation by its name, as newer ones do."""
+    try:
+        CONCEPT.builtin("resize")(torch.zeros(1, 2, 2), 1, "nearest")
+    except ValueError:
+        return False
+    return True
+
+
+TAKES_NAMES = takes_names()
+
+
 class Heights(tv_tensors.TVTensor):
     """A kind of tensor that torchvision does not know."""
 
@@ -49,6 +62,14 @@ def check_pixels(ours, theirs, where, name):
         return
     single = name in SOFTENED or (isinstance(theirs, torch.Tensor) and theirs.dtype == torch.float32)
     check_same(ours, theirs, where, bound=2e-6 if single else 1e-9, noise=1e-6 if single else 1e-15, strides=False)
+
+
+def understood(settings):
+    """The same for torchvision's own, of whatever version."""
+    name = settings.get("interpolation")
+    if TAKES_NAMES or name not in [mode.value for mode in InterpolationMode]:
+        return settings
+    return {**settings, "interpolation": InterpolationMode(name)}
 
 
 def outcome(call, image, **kwargs):
@@ -69,7 +90,7 @@ def test_function(name, tier, kind):
     function = all_tiers("transforms")[tier].functions()[name]
     for kwargs in samples.FUNCTIONS[name]:
         images = [samples.IMAGES[kind]() for _ in range(2)]
-        theirs, their_error = outcome(CONCEPT.builtin(name), images[1], **kwargs)
+        theirs, their_error = outcome(CONCEPT.builtin(name), images[1], **understood(kwargs))
         ours, our_error = outcome(function, images[0], **kwargs)
         where = f"{name}({kwargs}) of {kind}"
         if kind == "empty" and their_error is not our_error:
@@ -140,7 +161,7 @@ def test_class(name, tier, setting):
     part = PARTS[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ours, theirs = part.tiers["handmade"](**setting, tier=tier), part.torch(**setting)
+        ours, theirs = part.tiers["handmade"](**setting, tier=tier), part.torch(**understood(setting))
     mixing = name in ("MixUp", "CutMix")
     for kind in ("batch", "float32") if mixing else ("uint8", "float64", "float32", "video"):
         for seed in range(4):

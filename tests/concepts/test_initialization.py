@@ -10,12 +10,31 @@ from conceptlab.concepts.initialization import samples
 from conceptlab.core import registry
 from conceptlab.verify.closeness import check_same
 
+
+def draws_by_rejection():
+    """Whether this torch's truncated normal draws normal numbers until they lie inside.
+
+    Older ones send uniform numbers through the inverse of the distribution: other numbers, and as many for all bounds.
+    """
+    first, second = (torch.Generator().manual_seed(0) for _ in range(2))
+    drawn = torch.nn.init.trunc_normal_(torch.empty(1), a=-9.0, b=9.0, generator=first)
+    return torch.equal(drawn, torch.empty(1).normal_(generator=second))
+
+
 PARTS = [part for part in registry.parts.values() if part.concept == "initialization"]
 TIERS = [(part, tier) for part in PARTS for tier in part.tiers if tier != "builtin"]
-FILLING = [pytest.param(p, tier, id=f"{p.name}-{tier}") for p, tier in TIERS if p.name != "calculate_gain"]
+OTHER_NUMBERS = pytest.mark.skipif(
+    not draws_by_rejection(), reason=f"torch {torch.__version__} draws truncated normals in another way than newer ones"
+)
+MARKS = {"trunc_normal_": OTHER_NUMBERS}
+FILLING = [
+    pytest.param(p, tier, id=f"{p.name}-{tier}", marks=MARKS.get(p.name, ()))
+    for p, tier in TIERS
+    if p.name != "calculate_gain"
+]
 DRAWING = [case for case in FILLING if case.values[0].name not in ("constant_", "zeros_", "ones_")]
 CASES = [
-    pytest.param(part, tier, sample, id=f"{part.name}-{tier}-{sample.name}")
+    pytest.param(part, tier, sample, id=f"{part.name}-{tier}-{sample.name}", marks=MARKS.get(part.name, ()))
     for part, tier in TIERS
     for sample in (samples.gains() if part.name == "calculate_gain" else samples.fillings(part.name))
 ]
@@ -60,6 +79,22 @@ def test_generator(part, tier):
             for f in (part.tiers[tier], part.torch)
         )
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+@pytest.mark.parametrize("bounds", [{}, {"mean": 3.0, "a": 0.0, "b": 1.5}, {"std": 0.5, "a": 0.2, "b": 0.9}])
+def test_truncated_normal_numbers_follow_torchs_law(bounds, tier):
+    """With every version of torch, however it draws: the distance of Kolmogorov and Smirnov, and the bounds."""
+    part, n = registry.parts["trunc_normal_"], 20_000
+    ours, theirs = (
+        f(torch.empty(n, dtype=torch.float64), **bounds, generator=torch.Generator().manual_seed(seed)).sort().values
+        for f, seed in ((part.tiers[tier], 1), (part.torch, 2))
+    )
+    below = torch.searchsorted(theirs, ours, right=True) - torch.arange(1, n + 1)
+    # two samples of one law are further apart once in a thousand times
+    assert below.abs().max() / n < 1.95 * (2 / n) ** 0.5
+    assert bounds.get("a", -2.0) <= ours[0]
+    assert ours[-1] <= bounds.get("b", 2.0)
 
 
 @pytest.mark.parametrize(("part", "tier"), FILLING)

@@ -168,7 +168,7 @@ class Cheat(torch.autograd.Function):
     [
         (lambda x: x.exp().sum(), None, {}),
         (Cheat.apply, None, {"backward": ["_softmax"], "double backward": ["_softmax_backward_data"]}),
-        (lambda x: x.prod(), None, {"forward": ["prod"], "double backward": ["cumprod", "relu"]}),
+        (F.gelu, None, {"forward": ["gelu"], "backward": ["gelu_backward"], "double backward": ["gelu_backward"]}),
         (lambda x: F.pad(x, (1, 1)), None, {"forward": ["constant_pad_nd"], "backward": ["constant_pad_nd"]}),
         (lambda x: x * x.sum().item(), None, {"forward": ["_local_scalar_dense"]}),
         (lambda x: x.clamp(0), None, {}),

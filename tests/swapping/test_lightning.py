@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import lightning as L
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,9 +12,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import conceptlab as cl
 import conceptlab.swapping
-from conceptlab.core import registry
-
-L = pytest.importorskip("lightning")
 
 pytestmark = [
     pytest.mark.slow,
@@ -108,22 +106,19 @@ def test_fit(tmp_path):
     torch.testing.assert_close([p.detach() for p in task.parameters()], expected, rtol=1e-4, atol=1e-6)
     text = "\n".join(str(report) for report in callback.reports)
     assert "Linear builtin -> handmade" in text
-    if "SGD" in registry.parts:
-        assert "SGD builtin -> handmade" in text
+    assert "SGD builtin -> handmade" in text
     callback.undo()
     assert type(task) is Task
     assert type(task.net[0]) is type(task.net[2]) is nn.Linear
 
 
 def test_what_ran(tmp_path):
-    setting = {"Linear": NoticedLinear}
-    setting |= {"mse_loss": noticed} if "mse_loss" in registry.parts else {}
-    setting |= {"SGD": NoticedSGD} if "SGD" in registry.parts else {}
+    setting = {"Linear": NoticedLinear, "mse_loss": noticed, "SGD": NoticedSGD}
     marks.clear()
     fitted(tmp_path, cl.lightning.SwapParts(setting, functions=True), limit_train_batches=1)
     assert marks.count("linear") == 2 * 2 * 2  # epochs, calls a step, layers
-    assert marks.count("loss") == (2 if "mse_loss" in registry.parts else 0)
-    assert marks.count("step") == (2 if "SGD" in registry.parts else 0)
+    assert marks.count("loss") == 2
+    assert marks.count("step") == 2
 
 
 def test_resuming_from_a_checkpoint(tmp_path):

@@ -9,7 +9,6 @@ from torch import nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau, StepLR
 
 import conceptlab as cl
-from conceptlab.core import registry
 
 
 class Marked(torch.optim.SGD):
@@ -78,15 +77,9 @@ def run(problem, optimizer, steps=3, scheduler=None):
     return [p.detach().clone() for p in model.parameters()]
 
 
-def needs(name):
-    if name not in registry.parts:
-        pytest.skip(f"no part {name}")
-
-
 @pytest.mark.parametrize("tier", ["naive", "handmade"])
 @pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW"])
 def test_in_the_middle_of_training(problem, name, tier):
-    needs(name)
     twin = copy.deepcopy(problem[0])
     optimizer = getattr(torch.optim, name)(problem[0].parameters(), lr=0.01)
     expected_optimizer = getattr(torch.optim, name)(twin.parameters(), lr=0.01)
@@ -107,7 +100,6 @@ def test_in_the_middle_of_training(problem, name, tier):
 
 
 def test_back_to_builtin_and_copies(problem):
-    needs("SGD")
     optimizer = torch.optim.SGD(problem[0].parameters(), lr=0.01)
     cl.swap(optimizer, "handmade")
     copied = copy.deepcopy(optimizer)
@@ -120,7 +112,6 @@ def test_back_to_builtin_and_copies(problem):
 @pytest.mark.parametrize("order", ["swap first", "scheduler first"])
 @pytest.mark.parametrize("part", [Marked, WithConstructor])
 def test_scheduler_before_and_after(problem, order, part):
-    needs("SGD")
     optimizer = torch.optim.SGD(problem[0].parameters(), lr=0.1)
     if order == "swap first":
         report = cl.swap(optimizer, {"SGD": part})
@@ -139,7 +130,6 @@ def test_scheduler_before_and_after(problem, order, part):
 
 
 def test_second_scheduler_after_the_swap(problem):
-    needs("SGD")
     optimizer = torch.optim.SGD(problem[0].parameters(), lr=0.1)
     StepLR(optimizer, 1)
     cl.swap(optimizer, {"SGD": Marked})
@@ -148,8 +138,9 @@ def test_second_scheduler_after_the_swap(problem):
     assert {p.unique().item() for p in run(problem, optimizer, 1, scheduler)} == {7.0}
 
 
+# torch's own, in 2.11: a profile that has no schedule is told of what a schedule would do
+@pytest.mark.filterwarnings("ignore:Warning. Profiler clears events:UserWarning")
 def test_hooks_of_the_step_stay(problem):
-    needs("SGD")
     heard = []
     optimizer = torch.optim.SGD(problem[0].parameters(), lr=0.1)
     optimizer.register_step_pre_hook(lambda *_: heard.append("pre"))
@@ -167,7 +158,6 @@ def test_hooks_of_the_step_stay(problem):
 
 
 def test_built_class_brings_its_attributes_and_leaves_them(problem):
-    needs("SGD")
     optimizer = torch.optim.SGD(problem[0].parameters(), lr=0.1, momentum=0.9)
     run(problem, optimizer, 1)
     group, before = optimizer.param_groups[0], dict(optimizer.defaults)
@@ -187,7 +177,6 @@ def test_built_class_brings_its_attributes_and_leaves_them(problem):
 
 
 def test_left_alone(problem):
-    needs("SGD")
     optimizer = Marked(problem[0].parameters(), lr=0.1)
     assert "Marked subclasses SGD" in str(cl.swap(optimizer, "handmade"))
     optimizer = torch.optim.SGD(problem[0].parameters(), lr=0.1)

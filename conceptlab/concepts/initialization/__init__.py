@@ -17,7 +17,7 @@ leaky_relu of slope ``a``, 5/3 for tanh, 3/4 for selu, 1 for sigmoid and for non
 
 Shapes: any, and at least two axes where fans are counted. All functions work in place, without a gradient, return
 their ``tensor`` and draw from ``generator`` (by default the global one): on a CPU one seed gives torch's numbers, bit
-for bit. A tensor on the meta device stays as it is.
+for bit; but torch 2.11's own ``trunc_normal_`` draws others. A tensor on the meta device stays as it is.
 
 Sources: Glorot, Bengio, *Understanding the difficulty of training deep feedforward neural networks*, 2010 (Xavier); He
 et al., *Delving deep into rectifiers*, 2015 (Kaiming).
