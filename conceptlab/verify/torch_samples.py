@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -86,6 +87,27 @@ def optimizer_samples(part: Part, device: str = "cpu") -> Iterator[Sample]:
         if info.optim_cls is part.torch:
             for setting in _get_optim_inputs_including_global_cliquey_kwargs(device, torch.float64, info):
                 yield Sample(setting.desc.replace(" & ", "-").replace(" ", "_"), init_kwargs=setting.kwargs)
+
+
+@dataclass(frozen=True)
+class OptimizerNeeds:
+    """What an optimizer asks for at each step.
+
+    Attributes:
+        closure: a function that computes loss and gradients.
+        sparse: gradients that are sparse.
+    """
+
+    closure: bool = False
+    sparse: bool = False
+
+
+def optimizer_needs(part: Part) -> OptimizerNeeds:
+    """What torch's optimizer asks for at each step."""
+    for info in optim_db:
+        if info.optim_cls is part.torch:
+            return OptimizerNeeds(info.step_requires_closure, info.only_supports_sparse_grads)
+    return OptimizerNeeds()
 
 
 def optimizer_error_samples(part: Part, device: str = "cpu") -> Iterator[tuple[Sample, type[Exception], str]]:

@@ -1,7 +1,6 @@
 """The transforms draw what torchvision's draw, and make of it the same pixels: every class, function and setting."""
 
 import copy
-import pickle
 import warnings
 
 import PIL.Image
@@ -13,7 +12,10 @@ from torchvision.transforms import InterpolationMode
 from conceptlab.concepts.augmentation import samples
 from conceptlab.core import registry
 from conceptlab.core.namespace import all_tiers
+from conceptlab.verify import checks
 from conceptlab.verify.closeness import check_same
+from conceptlab.verify.pixels import IN_SINGLE, MIXING, check_pixels
+from conceptlab.verify.target import tier_of
 
 CONCEPT = registry.concepts["augmentation"]
 PARTS = {part.name: part for part in registry.parts.values() if part.concept == "augmentation"}
@@ -24,14 +26,17 @@ FUNCTIONS = [
     for tier in TIERS
     for kind in (samples.IMAGES if name not in ("mixup", "cutmix") else ("batch", "float32", "channels-last"))
 ]
-CLASSES = [
-    pytest.param(name, tier, setting, id=f"{name}-{tier}-{number}")
-    for name, settings in samples.CLASSES.items()
+CHECKS = [
+    pytest.param(check, id=f"{name}-{tier}-{check}")
+    for name in samples.CLASSES
     for tier in TIERS
-    for number, setting in enumerate(settings)
+    for check in checks(tier_of(PARTS[name], tier), like=name)
 ]
-SOFTENED = {"adjust_hue", "ColorJitter"}
-"""What torchvision computes in float32, whatever the image has."""
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_check(check):
+    check()
 
 
 def takes_names():
@@ -48,20 +53,6 @@ TAKES_NAMES = takes_names()
 
 class Heights(tv_tensors.TVTensor):
     """A kind of tensor that torchvision does not know."""
-
-
-def check_pixels(ours, theirs, where, name):
-    """As `check_same`; an integer may be one level off, where torch rounds in another way than the exact result."""
-    if isinstance(theirs, torch.Tensor) and theirs.dtype in (torch.uint8, torch.int16):
-        assert (ours.shape, ours.dtype, type(ours)) == (theirs.shape, theirs.dtype, type(theirs)), where
-        off = (ours.int() - theirs.int()).abs()
-        assert off.numel() == 0 or off.max() <= 1, f"{where}: {off.max()} levels off"
-        # float32 cannot tell the levels of int16 apart as well
-        many = 0.1 if theirs.dtype == torch.uint8 else 0.5
-        assert off.numel() == 0 or off.float().mean() < many, f"{where}: {off.float().mean():.0%} of the pixels off"
-        return
-    single = name in SOFTENED or (isinstance(theirs, torch.Tensor) and theirs.dtype == torch.float32)
-    check_same(ours, theirs, where, bound=2e-6 if single else 1e-9, noise=1e-6 if single else 1e-15, strides=False)
 
 
 def understood(settings):
@@ -151,57 +142,15 @@ def test_derivative(name, tier):
                 # torchvision works in place where its own derivative needs the value
                 assert call is not function
         if len(results) == 2:
-            bound = 1e-4 if name in SOFTENED else 1e-9
+            bound = 1e-4 if name in IN_SINGLE else 1e-9
             check_same(*results, f"{name}({kwargs})", strides=False, bound=bound, noise=1e-15)
 
 
-@pytest.mark.parametrize(("name", "tier", "setting"), CLASSES)
-def test_class(name, tier, setting):
-    """Draws and pixels, over seeds, dtypes and kinds of image; as many numbers drawn."""
-    part = PARTS[name]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ours, theirs = part.tiers["handmade"](**setting, tier=tier), part.torch(**understood(setting))
-    mixing = name in ("MixUp", "CutMix")
-    for kind in ("batch", "float32") if mixing else ("uint8", "float64", "float32", "video"):
-        for seed in range(4):
-            image = samples.IMAGES[kind]()
-            results = []
-            for transform in (ours, theirs):
-                labels = (torch.arange(len(image)) % 5,) if mixing else ()
-                torch.manual_seed(seed)
-                try:
-                    results.append((transform(image.clone(), *labels), torch.get_rng_state()))
-                except (ValueError, TypeError, RuntimeError) as error:
-                    results.append(type(error))
-            if isinstance(results[1], type):
-                assert results[0] is results[1]
-                continue
-            (our_result, our_state), (their_result, their_state) = results
-            assert torch.equal(our_state, their_state), f"{kind}, seed {seed}: another number of draws"
-            pairs = zip(our_result, their_result, strict=True) if mixing else [(our_result, their_result)]
-            for a, b in pairs:
-                check_pixels(a, b, f"{kind}, seed {seed}", name)
-
-
 @pytest.mark.parametrize("tier", TIERS)
-@pytest.mark.parametrize("name", [name for name in samples.CLASSES if name not in ("MixUp", "CutMix")])
-def test_kinds_of_input(name, tier):
-    """Images and videos stay what they are, a label passes, and what is more than pixels is refused in words."""
-    part = PARTS[name]
-    transform, theirs = (
-        part.tiers["handmade"](**samples.CLASSES[name][0], tier=tier),
-        part.torch(**samples.CLASSES[name][0]),
-    )
+@pytest.mark.parametrize("name", [name for name in samples.CLASSES if name not in MIXING])
+def test_what_is_more_than_pixels_is_refused(name, tier):
+    transform = PARTS[name].tiers["handmade"](**samples.CLASSES[name][0], tier=tier)
     image = tv_tensors.Image(samples.IMAGES["float64"]())
-    video = tv_tensors.Video(samples.IMAGES["video"]().double() / 255)[..., :13, :18]
-    for sample in ({"x": image, "label": 3}, (video, "name", torch.ones(3))):
-        torch.manual_seed(0)
-        ours_out = list(transform(sample).values() if isinstance(sample, dict) else transform(sample))
-        torch.manual_seed(0)
-        theirs_out = list(theirs(sample).values() if isinstance(sample, dict) else theirs(sample))
-        assert [type(x) for x in ours_out] == [type(x) for x in theirs_out]
-        check_pixels(ours_out[0].as_subclass(torch.Tensor), theirs_out[0].as_subclass(torch.Tensor), name, name)
     boxes = tv_tensors.BoundingBoxes([[1, 2, 3, 4]], format="XYXY", canvas_size=(13, 18))
     for other in (PIL.Image.new("RGB", (9, 9)), tv_tensors.Mask(torch.ones(13, 18)), (image, boxes)):
         with pytest.raises((NotImplementedError, TypeError), match=r"tier='builtin'|PIL"):
@@ -241,28 +190,9 @@ def test_mixing_refuses(tier):
         ):
             with pytest.raises(ValueError, match=r"batch|num_classes|labels"):
                 make(**setting, tier=tier)(*args)
-        # labels that are probabilities, and images that know they are, with something else beside them
-        probabilities = torch.eye(4, 5, dtype=torch.float64)
-        results = []
-        for transform in (make(tier=tier), PARTS[name].torch()):
-            torch.manual_seed(3)
-            results.append(transform({"images": tv_tensors.Image(images), "labels": probabilities, "id": "a"}))
-        check_pixels(*(r["images"] for r in results), name, name)
-        check_same(*(r["labels"] for r in results), name)
         # somebody's own kind of tensor passes
         heights = torch.ones(3).as_subclass(Heights)
         assert make(num_classes=5, tier=tier)(images, labels, heights)[2] is heights
-
-
-@pytest.mark.parametrize("tier", TIERS)
-@pytest.mark.parametrize("name", list(samples.CLASSES))
-def test_constructor_copy_and_repr(name, tier):
-    part = PARTS[name]
-    transform = part.tiers["handmade"](**samples.CLASSES[name][0], tier=tier)
-    assert transform.extra_repr().endswith(f"tier={tier}")
-    for double in (copy.deepcopy(transform), pickle.loads(pickle.dumps(transform))):
-        assert double.tier == tier
-    assert isinstance(transform, part.torch)
 
 
 @pytest.mark.parametrize("name", list(samples.FUNCTIONS))

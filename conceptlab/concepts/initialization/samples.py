@@ -1,31 +1,37 @@
 """Calls of the initializers: every argument, shapes with and without fans, all floating dtypes, empty tensors.
 
 They write random numbers into leaves that require a gradient, so that none of the checks of ordinary functions applies
-(there is nothing to differentiate, to map or to scale); `tests/concepts/test_initialization.py` has their own.
+(there is nothing to differentiate, to map or to scale); `conceptlab.verify.suite.initializers` has their own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 
 from conceptlab.core.samples import Case, Sample
 
+_SEVEN = 7.0  # which none of the functions writes
+
 _WEIGHTS = {
-    "linear": lambda: torch.empty(6, 5),
-    "convolution": lambda: torch.empty(8, 4, 3, 5),
-    "channels-last": lambda: torch.empty(8, 4, 3, 3).to(memory_format=torch.channels_last),
-    "transposed": lambda: torch.empty(5, 6).t(),
-    "every-other": lambda: torch.empty(12, 5)[::2],
-    "parameter": lambda: torch.nn.Parameter(torch.empty(7, 3, 2)),
-    "float64": lambda: torch.empty(6, 5, dtype=torch.float64),
-    "bfloat16": lambda: torch.empty(40, 25, dtype=torch.bfloat16),
-    "float16": lambda: torch.empty(40, 25, dtype=torch.float16),
-    "blocked": lambda: torch.empty(64, 33),
-    "empty": lambda: torch.empty(4, 0),
-    "vector": lambda: torch.empty(20),
-    "scalar": lambda: torch.empty(()),
-    "integers": lambda: torch.zeros(3, 4, dtype=torch.int64),
+    "linear": lambda: torch.full((6, 5), _SEVEN),
+    "convolution": lambda: torch.full((8, 4, 3, 5), _SEVEN),
+    "channels-last": lambda: torch.full((8, 4, 3, 3), _SEVEN).to(memory_format=torch.channels_last),
+    "transposed": lambda: torch.full((5, 6), _SEVEN).t(),
+    "every-other": lambda: torch.full((12, 5), _SEVEN)[::2],
+    "parameter": lambda: torch.nn.Parameter(torch.full((7, 3, 2), _SEVEN)),
+    "float64": lambda: torch.full((6, 5), _SEVEN, dtype=torch.float64),
+    "bfloat16": lambda: torch.full((40, 25), _SEVEN, dtype=torch.bfloat16),
+    "float16": lambda: torch.full((40, 25), _SEVEN, dtype=torch.float16),
+    "blocked": lambda: torch.full((64, 33), _SEVEN),
+    "high": lambda: torch.full((33, 6), _SEVEN),
+    "volume": lambda: torch.full((6, 4, 2, 3, 2), _SEVEN),
+    "volume-channels-last": lambda: torch.full((4, 3, 2, 3, 2), _SEVEN).to(memory_format=torch.channels_last_3d),
+    "empty": lambda: torch.full((4, 0), _SEVEN),
+    "vector": lambda: torch.full((20,), _SEVEN),
+    "scalar": lambda: torch.full((), _SEVEN),
+    "integers": lambda: torch.full((3, 4), 7),
+    "expanded": lambda: torch.full((1, 5), _SEVEN).expand(6, 5),
 }
 _MODES = [{"mode": mode, "nonlinearity": f} for mode in ("fan_in", "FAN_OUT") for f in ("relu", "tanh", "linear")]
 _KAIMING: list[dict[str, Any]] = [
@@ -47,6 +53,7 @@ _ARGUMENTS: dict[str, list[dict[str, Any]]] = {
         {"mean": 0.5, "std": 0.02, "a": -0.04, "b": 0.54},
         {"a": 0.1, "b": 0.3},
         {"mean": -1.0, "std": 0.5, "a": 0.0, "b": 2.0},
+        {"mean": 3.0, "a": 0.0, "b": 1.5},
         {"mean": 9.0, "a": 5.0, "b": 8.0},
         {"mean": 9.0, "a": 0.0, "b": 6.0},
         {"mean": -9.0, "a": -6.5, "b": 0.0},
@@ -64,11 +71,11 @@ _GAINS = ["linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_tran
 _GAINS += ["sigmoid", "tanh", "relu", "selu", "leaky_relu", "gelu"]
 
 
-def fillings(part_name: str) -> Iterator[Sample]:
-    """Calls of a function that fills a tensor, valid ones and others; the argument makes the tensor."""
+def fillings(part_name: str, arguments: Iterable[Mapping[str, Any]] | None = None) -> Iterator[Sample]:
+    """Calls of a function that fills a tensor, valid ones and others."""
     for kind, make in _WEIGHTS.items():
-        for number, arguments in enumerate(_ARGUMENTS[part_name]):
-            yield Sample(f"{kind}-{number}", (make,), arguments)
+        for number, kwargs in enumerate(_ARGUMENTS[part_name] if arguments is None else arguments):
+            yield Sample(f"{kind}-{number}", (make(),), kwargs)
 
 
 def gains() -> Iterator[Sample]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from conceptlab.verify.suite import layers
+from conceptlab.verify.suite import initializers, layers, optimizer_numbers, optimizer_objects, optimizers, transforms
 from conceptlab.verify.suite.derivatives import forward_mode, gradgradcheck, second_derivatives, vmapped
 from conceptlab.verify.suite.precision import half_precision, precision
 from conceptlab.verify.suite.surroundings import autocast, compiled, devices, fake_cuda
@@ -47,12 +47,16 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         layers.on_meta,
         layers.refused,
     ),
+    "optimizer": optimizers.CHECKS + optimizer_numbers.CHECKS + optimizer_objects.CHECKS,
+    "initializer": initializers.CHECKS,
+    "transform": transforms.CHECKS,
 }
 """All checks of each kind of target, the telling ones first."""
 
 OF_NAIVE = frozenset(
     {values, first_derivatives, shifted_and_scaled, error_inputs, purity}
     | {layers.constructed, layers.behaviour, layers.copied}
+    | {*CHECKS["optimizer"], *CHECKS["initializer"], *CHECKS["transform"]} - {optimizer_numbers.half_precision}
 )
 """What a definition has to satisfy: values and first derivatives, not speed and not transforms."""
 
@@ -63,4 +67,4 @@ def checks_of(target: Target) -> list[Check]:
     if target.tier == "naive":
         return [check for check in checks if check in OF_NAIVE]
     # somebody's own may be made of whatever they like
-    return checks if target.tier else [check for check in checks if check is not purity]
+    return checks if target.tier else [check for check in checks if check.__name__ != "purity"]

@@ -1,0 +1,127 @@
+"""Optimizers, initializers and transforms: right ones pass, wrong ones fail where one expects, torch's own pass."""
+
+import importlib
+import inspect
+
+import pytest
+import torch
+from torchvision.transforms import v2
+
+from conceptlab.verify import checks, verify
+from conceptlab.verify.target import HOMES, target
+
+from . import kinds
+
+HEAVY = {"settings", "trajectory", "network", "tensor_hyperparameters", "precision", "half_precision"}
+"""Checks of an optimizer that take more than a second."""
+
+
+def failed(implementation, like, *only):
+    return {result.check: result for result in verify(implementation, like, only=only).failed}
+
+
+RIGHT = [
+    (kinds.RightSGD, "SGD"),
+    (kinds.RightAdam, "Adam"),
+    (kinds.right_kaiming, "kaiming_uniform_"),
+    (kinds.RightFlip, "RandomHorizontalFlip"),
+]
+# what their authors left to torch
+NOT_WRITTEN = {"RightAdam": {"settings", "differentiable", "tensor_hyperparameters", "sparse_gradients"}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("implementation", "like"), RIGHT, ids=[row[0].__name__ for row in RIGHT])
+def test_right(implementation, like):
+    left = NOT_WRITTEN.get(implementation.__name__, set())
+    bound = [check for check in checks(implementation, like) if str(check) not in left]
+    report = verify(implementation, like, only=[str(check) for check in bound])
+    assert report.passed, str(report)
+    assert sum(result.passed for result in report.results) > 20
+
+
+WRONG = [
+    # implementation, what it is to be, the check that has to fail, and one that has not to
+    (kinds.DecayInTheWrongPlace, "SGD", "missing_gradients", "step_hooks"),
+    (kinds.MaximizeForgotten, "SGD", "state_exchanged", "step_hooks"),
+    (kinds.GraphKept, "SGD", "no_graph", "refused"),
+    (kinds.AdamWithoutThePower, "Adam", "missing_gradients", "constructed"),
+    (kinds.AdamWithEpsInTheRoot, "Adam", "missing_gradients", "constructed"),
+    (kinds.AdamOfFloat32, "Adam", "state_dtypes", "missing_gradients"),
+    (kinds.kaiming_with_swapped_fans, "kaiming_uniform_", "values", "refused"),
+    (kinds.kaiming_without_generator, "kaiming_uniform_", "generator", "values"),
+    (kinds.kaiming_in_a_copy, "kaiming_uniform_", "values", "refused"),
+    (kinds.kaiming_that_takes_vectors, "kaiming_uniform_", "refused", "values"),
+    (kinds.CropInAnotherOrder, "RandomCrop", "values", "constructed"),
+    (kinds.NormalizeWithoutStd, "Normalize", "values", "constructed"),
+    (kinds.FlipOfLabels, "RandomHorizontalFlip", "nested", "values"),
+]
+
+
+@pytest.mark.parametrize(("implementation", "like", "fails", "passes"), WRONG, ids=[row[0].__name__ for row in WRONG])
+def test_wrong(implementation, like, fails, passes):
+    assert set(failed(implementation, like, fails, passes)) == {fails}
+
+
+@pytest.mark.parametrize("wrong", [kinds.AdamWithoutThePower, kinds.AdamWithEpsInTheRoot])
+def test_wrong_adam_goes_another_way(wrong):
+    assert "differs by" in failed(wrong, "Adam", "network")["network"].failures[0]
+    assert not failed(kinds.RightAdam, "Adam", "network")
+
+
+def test_decay_in_the_wrong_place_is_found_where_there_is_decay_and_momentum():
+    failures = failed(kinds.DecayInTheWrongPlace, "SGD", "missing_gradients")["missing_gradients"].failures
+    assert all("weight_decay" in f or "nesterov" in f or "every-term" in f for f in failures)
+
+
+def test_what_an_optimizer_does_not_offer_is_named():
+    """A choice between torch's programs may be missing, an argument of the formula may not."""
+    assert not failed(kinds.RightSGD, "SGD", "constructed")
+    report = verify(kinds.RightSGD, "SGD", only=["constructed"])
+    assert any("fused" in reason for reason in report.results[0].left_out)
+
+    class WithoutDampening(kinds.RightSGD):
+        def __init__(self, params, lr=1e-3, momentum=0, weight_decay=0, nesterov=False, *, maximize=False):
+            super().__init__(params, lr, momentum, 0, weight_decay, nesterov, maximize=maximize)
+
+    found = failed(WithoutDampening, "SGD", "constructed")["constructed"].failures[0]
+    assert "none named dampening" in found
+
+
+def torchs_own():
+    """Everything of torch's that is of one of the three kinds."""
+    for home, kind in HOMES.items():
+        if kind not in ("optimizer", "initializer", "transform"):
+            continue
+        module = importlib.import_module(home)
+        for name, value in sorted(vars(module).items()):
+            bases = {"optimizer": torch.optim.Optimizer, "transform": torch.nn.Module}
+            if kind == "initializer":
+                mine = inspect.isfunction(value) and not name.startswith("_")
+            else:
+                mine = isinstance(value, type) and issubclass(value, bases[kind])
+            if mine and value not in (torch.optim.Optimizer, v2.Transform):
+                yield name, value, kind
+
+
+QUICK = {"SGD", "uniform_", "kaiming_normal", "eye_", "calculate_gain", "CenterCrop", "Compose", "RandomIoUCrop"}
+TORCHS = [
+    pytest.param(
+        check, id=f"{name}-{check}", marks=() if name in QUICK and str(check) not in HEAVY else pytest.mark.slow
+    )
+    for name, value, kind in torchs_own()
+    for check in checks(value, like=value)
+]
+
+
+@pytest.mark.parametrize("check", TORCHS)
+def test_torchs_own_is_not_accused(check):
+    check()
+
+
+def test_all_of_torchs_are_there():
+    found = {kind: [name for name, _, k in torchs_own() if k == kind] for _, _, kind in torchs_own()}
+    assert len(found["optimizer"]) >= 15
+    assert len(found["initializer"]) >= 25
+    assert len(found["transform"]) >= 55
+    assert {target(value, like=value).kind for _, value, kind in torchs_own() if kind == "transform"} == {"transform"}
