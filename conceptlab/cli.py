@@ -17,6 +17,7 @@ examples:
   conceptlab train experiment=digits_mlp ckpt_path=last         go on after Ctrl-C
   conceptlab test ckpt_path=outputs/…/checkpoints/best.ckpt parts=naive
   conceptlab show convolution
+  conceptlab verify mypkg:MyNorm --like BatchNorm2d             is it right? what is wrong, and where
 """
 
 
@@ -157,6 +158,13 @@ def bench(argv: Sequence[str]) -> int | None:
     return main(list(argv))
 
 
+def verify(argv: Sequence[str]) -> int | None:
+    """Check concepts, or a layer of your own, against torch's own."""
+    from conceptlab.verify.command import main
+
+    return main(list(argv))
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "train": train,
     "test": test,
@@ -164,6 +172,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "list": list_parts,
     "show": show,
     "audit": audit,
+    "verify": verify,
     "bench": bench,
 }
 

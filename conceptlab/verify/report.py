@@ -1,7 +1,7 @@
 """What `verify` answers: for each check whether it passed, and what failed."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from conceptlab.verify.tally import Tally
@@ -20,6 +20,7 @@ class Result:
         failed: how many failed.
         left_out: how many did not apply, by reason: torch itself cannot do them.
         failures: what went wrong, first failure first.
+        notes: what else there is to say: what it prints, which samples were drawn.
     """
 
     check: str
@@ -28,6 +29,14 @@ class Result:
     failed: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Result":
+        """From plain values, as `Report.as_dict` gives them."""
+        known = [field.name for field in fields(cls)]
+        values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in plain.items() if n in known}
+        return cls(**values)
 
     @classmethod
     def of(cls, check: str, says: str, tally: Tally) -> "Result":
@@ -40,6 +49,10 @@ class Result:
         """A check of which no sample applied has not passed."""
         return "failed" if self.failed else "passed" if self.passed else "not applicable"
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "status": self.status}
+
 
 @dataclass(frozen=True)
 class Report:
@@ -49,11 +62,13 @@ class Report:
         target: what was verified.
         like: torch's name, what it is to be equal to.
         results: a result for each check.
+        notes: what was left out, and why.
     """
 
     target: str
     like: str
     results: tuple[Result, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -72,13 +87,10 @@ class Report:
             samples = f"{result.passed} of {result.passed + result.failed} samples"
             lines.append(f"  {result.status:14} {result.check:24} {samples}")
             lines += [f"    {reason}: {n} left out" for reason, n in result.left_out.items()]
-            lines += [f"    {failure}" for failure in result.failures[:1]]
+            lines += [f"    {failure}" for failure in (*result.failures[:1], *result.notes)]
+        lines += self.notes
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {**asdict(self), "passed": self.passed, "results": [_plain(result) for result in self.results]}
-
-
-def _plain(result: Result) -> dict[str, Any]:
-    return {**asdict(result), "status": result.status}
+        return {**asdict(self), "passed": self.passed, "results": [result.as_dict() for result in self.results]}

@@ -14,6 +14,7 @@ from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify.closeness import Mismatch
+from conceptlab.verify.guard import restored
 
 
 class NotApplicable(Exception):  # noqa: N818  (no error: torch itself cannot do it, so there is nothing to compare)
@@ -84,13 +85,17 @@ def watched_by(watcher: Watcher) -> Iterator[None]:
 
 
 def each(source: Iterable[Sample], compare: Callable[[Sample], None]) -> Tally:
-    """Run a comparison on every sample. It may raise `NotApplicable`; any other exception is a failure."""
+    """Run a comparison on every sample. It may raise `NotApplicable`; any other exception is a failure.
+
+    Global settings that it changes are put back after each sample, so that no other sample suffers from them.
+    """
     tally, watcher = Tally(), _watcher.get()
     for sample in source:
         if watcher is not None and not watcher.starts(sample):
             continue
         try:
-            compare(sample)
+            with restored():
+                compare(sample)
         except NotApplicable as reason:
             tally.left_out[str(reason)] += 1
         except Exception as error:

@@ -3,11 +3,12 @@
 import importlib
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_map
 
 from conceptlab.core import Part, Parts, Tiered, did_you_mean, message, registry
 from conceptlab.core.samples import Sample
@@ -29,6 +30,9 @@ MANY = 150
 """PyTorch's samples of a part that a check takes at most; where there are more, they repeat themselves."""
 
 
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
 @dataclass(frozen=True)
 class Target:
     """An implementation, and the part that it is to stand for.
@@ -37,11 +41,15 @@ class Target:
         part: torch's own, with its name.
         implementation: the class or function that is verified.
         tier: the tier it is of; None for somebody's own.
+        device: where the samples and layers lie.
+        dtypes: those in which rounding errors are measured.
     """
 
     part: Part
     implementation: Any
     tier: str | None = None
+    device: str = "cpu"
+    dtypes: tuple[torch.dtype, ...] = DTYPES
 
     def __str__(self) -> str:
         own = getattr(self.implementation, "__qualname__", repr(self.implementation))
@@ -67,16 +75,29 @@ class Target:
         other: 576 to 1 440 samples.)
         """
         if self.part.is_class:
-            yield from torch_samples.class_samples(self.part, dtype, training=training)
+            yield from torch_samples.class_samples(self.part, dtype, training=training, device=self.device)
         else:
-            theirs = list(torch_samples.function_samples(self.part, dtype))
+            theirs = list(torch_samples.function_samples(self.part, dtype, self.device))
             if thinned and len(theirs) > MANY:
                 # a draw, because every n-th of a combination of all options may have one and the same option
                 theirs = [theirs[i] for i in sorted(random.Random(0).sample(range(len(theirs)), MANY))]
             yield from theirs
         own = registry.samples(self.part.concept) if self.part.concept in registry.concepts else None
         if own is not None and hasattr(own, "samples"):
-            yield from own.samples(self.part.name, dtype)
+            yield from map(self._moved, own.samples(self.part.name, dtype))
+
+    def _moved(self, sample: Sample) -> Sample:
+        """A concept's own sample, on the device."""
+        if self.device == "cpu":
+            return sample
+
+        def move(value: Any) -> Any:
+            if not isinstance(value, torch.Tensor):
+                return value
+            return value.detach().to(self.device).requires_grad_(value.requires_grad)
+
+        args, kwargs = tree_map(move, (sample.args, dict(sample.kwargs)))
+        return replace(sample, args=args, kwargs=kwargs)
 
     def built(self, sample: Sample, *, of_torch: bool = False) -> nn.Module:
         """The layer, or torch's, built as the sample says, seeded, in float64."""
@@ -86,7 +107,7 @@ class Target:
         default = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:
-            return cls(*sample.init_args, **{**sample.init_kwargs, **extra})
+            return cls(*sample.init_args, **{**sample.init_kwargs, **extra}).to(self.device)
         finally:
             torch.set_default_dtype(default)
 
@@ -106,16 +127,39 @@ def target(implementation: Any, like: Any) -> Target:
 
     Raises:
         ValueError: torch has no such name, or the import path leads nowhere.
-        TypeError: ``implementation`` is of the wrong kind.
+        TypeError: ``implementation`` is of the wrong kind, or cannot be called as torch's own is.
     """
     part = part_like(like)
     if part.name in registry.parts:
         choice = Parts({part.name: implementation})[part.name]
         if choice is not None:
-            return Target(part, choice.implementation, choice.tier)
+            return Target(part, _callable_as(part, choice.implementation), choice.tier)
     from conceptlab.core.parts import checked_object, import_object
 
-    return Target(part, checked_object(part, import_object(part.name, implementation)))
+    return Target(part, _callable_as(part, checked_object(part, import_object(part.name, implementation))))
+
+
+def _callable_as(part: Part, implementation: Any) -> Any:
+    """``implementation``, if it takes the arguments that torch's own requires."""
+    theirs, ours = torch_samples.signature(part.torch), torch_samples.signature(implementation)
+    if theirs is None or ours is None:
+        return implementation  # where Python knows no signature, the samples tell
+    parameters = theirs.parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return implementation
+    required = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    try:
+        ours.bind(*required)
+    except TypeError as error:
+        raise TypeError(
+            message(
+                getattr(implementation, "__qualname__", repr(implementation)),
+                expected=f"what can be called as torch's {part.name} is, with ({', '.join(required)})",
+                received=f"{ours} ({error})",
+                remedy="Take torch's arguments; those of your own need a default.",
+            )
+        ) from error
+    return implementation
 
 
 def part_like(like: Any) -> Part:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from conceptlab.verify.suite import initializers, layers, optimizer_numbers, optimizer_objects, optimizers, transforms
 from conceptlab.verify.suite.derivatives import forward_mode, gradgradcheck, second_derivatives, vmapped
 from conceptlab.verify.suite.precision import half_precision, precision
+from conceptlab.verify.suite.state import global_state
 from conceptlab.verify.suite.surroundings import autocast, compiled, devices, fake_cuda
 from conceptlab.verify.suite.values import (
     error_inputs,
@@ -32,6 +33,7 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         precision,
         half_precision,
         error_inputs,
+        global_state,
         compiled,
         devices,
         fake_cuda,
@@ -43,6 +45,7 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         layers.behaviour,
         layers.channels_last_behaviour,
         layers.copied,
+        global_state,
         layers.compiled_layer,
         layers.on_meta,
         layers.refused,
@@ -54,11 +57,14 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
 """All checks of each kind of target, the telling ones first."""
 
 OF_NAIVE = frozenset(
-    {values, first_derivatives, shifted_and_scaled, error_inputs, purity}
+    {values, first_derivatives, shifted_and_scaled, error_inputs, global_state, purity}
     | {layers.constructed, layers.behaviour, layers.copied}
     | {*CHECKS["optimizer"], *CHECKS["initializer"], *CHECKS["transform"]} - {optimizer_numbers.half_precision}
 )
 """What a definition has to satisfy: values and first derivatives, not speed and not transforms."""
+
+SLOW = frozenset({gradgradcheck, compiled, purity, layers.compiled_layer})
+"""What takes long by itself: a quick run leaves it out, and a sample may take ten times the time limit."""
 
 
 def checks_of(target: Target) -> list[Check]:

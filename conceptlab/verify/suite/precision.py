@@ -1,5 +1,6 @@
 """Rounding errors, against an oracle in float64."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,8 @@ from conceptlab.verify.target import Target
 
 def precision(target: Target, dtype: torch.dtype = torch.float32) -> Tally:
     """The error against float64, in values and gradients, is at most four times torch's own."""
+    if dtype not in target.dtypes:
+        return Tally(left_out=Counter(["not among the dtypes that were asked for"]))
     values_ratio, gradient_ratio = ErrorRatio(slack=2.0), ErrorRatio(slack=2.0)
 
     def compare(sample: Sample) -> None:
