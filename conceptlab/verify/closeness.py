@@ -111,7 +111,7 @@ class ErrorRatio:
         for a, b, exact in zip(ours, theirs, oracle, strict=True):
             if not b.is_floating_point() or b.numel() == 0:
                 continue
-            a, b, exact = (x.detach().to(torch.float64) for x in (a, b, exact))
+            a, b, exact = (x.detach().to_dense().to(torch.float64) for x in (a, b, exact))
             usable = exact.isfinite() & b.isfinite()
             as_torch = torch.equal(a.isfinite() & exact.isfinite(), usable)
             # some processors' half precision spreads NaN through torch's padding: the oracle's places are right, too

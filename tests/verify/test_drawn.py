@@ -47,11 +47,11 @@ def agrees(name, tier, dtype, args, kwargs):
 
 
 def drawn(**strategies):
-    """A test of both tiers on twenty drawn calls; naive has no half precision to keep."""
+    """A test of both tiers on sixty drawn calls; naive has no half precision to keep."""
 
     def decorate(test):
         bounded = settings(
-            max_examples=20, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         )
         return pytest.mark.parametrize("tier", TIERS)(bounded(given(**strategies)(test)))
 
