@@ -27,7 +27,7 @@ demo: $(READY)  ## compare built-in and handmade parts on real digits, and say w
 	OMP_NUM_THREADS=1 $(BIN)/conceptlab compare experiment=digits_cnn
 
 quick: $(READY)  ## the tests of the inner loop, in two minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not gpu and not complete"
 
 check: $(READY)  ## format, lint, types, and the rules of the architecture
 	$(BIN)/ruff format --check .
@@ -36,7 +36,7 @@ check: $(READY)  ## format, lint, types, and the rules of the architecture
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 test: $(READY)  ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not gpu and not complete"
 
 test-oldest:  ## all tests with the oldest versions that pyproject.toml claims
 	$(MAKE) test VENV=.venv-oldest READY=.venv-oldest/.oldest

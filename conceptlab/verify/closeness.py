@@ -41,9 +41,12 @@ def check_same(
 
 
 def _check_tensor(a: Tensor, b: Tensor, where: str, bound: float, noise: float, strides: bool) -> None:
-    for what, x, y in (("dtype", a.dtype, b.dtype), ("shape", a.shape, b.shape), ("device", a.device, b.device)):
+    for what in ("dtype", "shape", "device", "layout"):
+        x, y = getattr(a, what), getattr(b, what)
         if x != y:
             raise Mismatch(f"{where}: expected {what} {y}, received {x}")
+    if b.layout != torch.strided:
+        a, b = a.to_dense(), b.to_dense()
     if strides and _layout(a) != _layout(b):
         raise Mismatch(f"{where}: expected strides {b.stride()}, received {a.stride()} (shape {tuple(b.shape)})")
     if a.requires_grad != b.requires_grad:
@@ -65,6 +68,11 @@ def _check_tensor(a: Tensor, b: Tensor, where: str, bound: float, noise: float, 
             f"{where}: differs by {difference:.3g}, allowed {bound:g} · {size:.3g}: "
             f"expected {_short(b)}, received {_short(a)}"
         )
+
+
+def shape(value: Any) -> Any:
+    """What there is to compare of a tensor that has no values."""
+    return (tuple(value.shape), value.dtype, value.device.type) if isinstance(value, Tensor) else value
 
 
 def _layout(x: Tensor) -> list[int]:
@@ -103,7 +111,7 @@ class ErrorRatio:
         for a, b, exact in zip(ours, theirs, oracle, strict=True):
             if not b.is_floating_point() or b.numel() == 0:
                 continue
-            a, b, exact = (x.detach().to(torch.float64) for x in (a, b, exact))
+            a, b, exact = (x.detach().to_dense().to(torch.float64) for x in (a, b, exact))
             # a NaN where the exact result is finite is torch's own mistake: oneDNN makes one, on some processors, in
             # the gradient of a bfloat16 convolution whose input has an infinity
             usable = exact.isfinite() & ~b.isnan()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -94,7 +96,7 @@ def each(source: Iterable[Sample], compare: Callable[[Sample], None]) -> Tally:
         if watcher is not None and not watcher.starts(sample):
             continue
         try:
-            with restored():
+            with restored(), warnings.catch_warnings():  # of the latter `of_torch` makes use
                 compare(sample)
         except NotApplicable as reason:
             tally.left_out[str(reason)] += 1
@@ -109,23 +111,45 @@ REFUSALS = (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError
 
 
 def of_torch(call: Callable, what: str = "torch refuses it") -> Any:
-    """torch's own result.
+    """torch's own result. What torch warns of, here, is no news when an implementation warns of it, too.
 
     Raises:
         NotApplicable: torch itself refuses the call.
     """
     try:
-        return call()
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            result = call()
     except REFUSALS as error:
         raise NotApplicable(what) from error
+    for text in {str(warning.message) for warning in warned}:
+        warnings.filterwarnings("ignore", message=re.escape(text))
+    return result
 
 
 def or_none(call: Callable) -> Any:
     """torch's own result, or None where torch itself refuses the call."""
     try:
-        return call()
-    except REFUSALS:
+        return of_torch(call)
+    except NotApplicable:
         return None
+
+
+def unless_torch_fails(check: Callable[[Any], None], ours: Any, theirs: Any, what: str) -> None:
+    """Check ``ours``, about which nothing is said if torch's own fails the same check.
+
+    Raises:
+        NotApplicable: torch's own fails, too.
+        Exception: whatever ``check`` raises about ``ours`` alone.
+    """
+    try:
+        check(ours)
+    except Exception as error:
+        try:
+            check(theirs)
+        except Exception:
+            raise NotApplicable(what) from error
+        raise
 
 
 def describe(sample: Sample) -> str:

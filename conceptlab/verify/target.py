@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_map
 
 from conceptlab.core import Part, Parts, Tiered, did_you_mean, message, registry
 from conceptlab.core.samples import Sample
+from conceptlab.verify import samples as own_samples
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import SEED
 
@@ -68,7 +69,7 @@ class Target:
     def samples(
         self, dtype: torch.dtype = torch.float64, *, thinned: bool = True, training: bool = True
     ) -> Iterator[Sample]:
-        """PyTorch's samples, then our own.
+        """PyTorch's samples, then our own by torch's name, then the concept's.
 
         Where ``thinned``, at most `MANY` of PyTorch's for a function, drawn from all alike, the same in every run. (It
         concerns ``max_pool1d``, ``max_pool2d`` and ``max_pool3d``, of which PyTorch combines all options with each
@@ -82,6 +83,7 @@ class Target:
                 # a draw, because every n-th of a combination of all options may have one and the same option
                 theirs = [theirs[i] for i in sorted(random.Random(0).sample(range(len(theirs)), MANY))]
             yield from theirs
+        yield from own_samples.samples(self.part.name, dtype)
         own = registry.samples(self.part.concept) if self.part.concept in registry.concepts else None
         if own is not None and hasattr(own, "samples"):
             yield from map(self._moved, own.samples(self.part.name, dtype))
@@ -162,9 +164,18 @@ def _callable_as(part: Part, implementation: Any) -> Any:
     return implementation
 
 
+def _name_of(own: Any) -> str:
+    """The name by which torch offers its own; `F.logsigmoid`, for one, calls itself otherwise."""
+    name = getattr(own, "__name__", repr(own))
+    homes = [vars(importlib.import_module(home)) for home in HOMES]
+    if any(home.get(name) is own for home in homes):
+        return name
+    return next((offered for home in homes for offered, value in home.items() if value is own), name)
+
+
 def part_like(like: Any) -> Part:
     """The part of that name; where conceptlab has none, torch's own class or function in the form of one."""
-    name = like if isinstance(like, str) else getattr(like, "__name__", repr(like))
+    name = like if isinstance(like, str) else _name_of(like)
     found = registry.parts.get(name)
     if found is not None and (isinstance(like, str) or found.torch is like):
         return found

@@ -1,18 +1,46 @@
 """PyTorch's own test material. It is private to torch, so this is the one file that touches it."""
 
 import functools
+import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.testing._internal.common_methods_invocations import op_db
-from torch.testing._internal.common_modules import module_db
-from torch.testing._internal.common_optimizers import _get_optim_inputs_including_global_cliquey_kwargs, optim_db
+from torch.overrides import TorchFunctionMode
 
-from conceptlab.core import Part, registry
+from conceptlab.core import Part, message, registry
 from conceptlab.core.samples import Sample
+
+
+def private(module: str, name: str) -> Any:
+    """Something of ``torch.testing._internal``.
+
+    Raises:
+        ImportError: this release of torch does not have it there, or lacks what it needs itself.
+    """
+    try:
+        return getattr(importlib.import_module(f"torch.testing._internal.{module}"), name)
+    except (ImportError, AttributeError) as error:
+        raise ImportError(
+            message(
+                "conceptlab.verify",
+                expected=f"{name} in torch.testing._internal.{module}, where PyTorch keeps its own test samples",
+                received=f"torch {torch.__version__}, with which: {error}",
+                remedy="That module is private to torch and may change: use a release from 2.11 on that conceptlab was "
+                "tested with, or mend conceptlab/verify/torch_samples.py, which alone reads it.",
+            )
+        ) from error
+
+
+def tested() -> list[Any]:
+    """What PyTorch has samples of: the functions of torch.nn.functional, then the classes of torch.nn."""
+    start = "nn.functional."
+    names = {op.name for op in private("common_methods_invocations", "op_db") if op.name.startswith(start)}
+    classes = {info.module_cls for info in private("common_modules", "module_db")}
+    functions = [getattr(torch.nn.functional, name.removeprefix(start)) for name in sorted(names)]
+    return functions + sorted(classes, key=lambda cls: cls.__name__)
 
 
 @functools.cache
@@ -20,13 +48,17 @@ def op_infos(part: Part) -> tuple[Any, ...]:
     """The ``OpInfo`` entries about a function part."""
     short = part.home.removeprefix("torch.")
     names = {part.name, f"{short}.{part.name}"}
-    return tuple(op for op in op_db if op.op is part.torch or names & {op.name, *(a.name for a in op.aliases)})
+    return tuple(
+        op
+        for op in private("common_methods_invocations", "op_db")
+        if op.op is part.torch or names & {op.name, *(a.name for a in op.aliases)}
+    )
 
 
 @functools.cache
 def module_infos(part: Part) -> tuple[Any, ...]:
     """The ``ModuleInfo`` entries about a class part."""
-    return tuple(info for info in module_db if info.module_cls is part.torch)
+    return tuple(info for info in private("common_modules", "module_db") if info.module_cls is part.torch)
 
 
 def function_samples(part: Part, dtype: torch.dtype, device: str = "cpu") -> Iterator[Sample]:
@@ -83,9 +115,10 @@ def class_error_samples(
 
 def optimizer_samples(part: Part, device: str = "cpu") -> Iterator[Sample]:
     """An optimizer's settings from ``optim_db``, each without and with ``foreach``, ``fused``, ``differentiable``."""
-    for info in optim_db:
+    settings_of = private("common_optimizers", "_get_optim_inputs_including_global_cliquey_kwargs")
+    for info in private("common_optimizers", "optim_db"):
         if info.optim_cls is part.torch:
-            for setting in _get_optim_inputs_including_global_cliquey_kwargs(device, torch.float64, info):
+            for setting in settings_of(device, torch.float64, info):
                 yield Sample(setting.desc.replace(" & ", "-").replace(" ", "_"), init_kwargs=setting.kwargs)
 
 
@@ -104,7 +137,7 @@ class OptimizerNeeds:
 
 def optimizer_needs(part: Part) -> OptimizerNeeds:
     """What torch's optimizer asks for at each step."""
-    for info in optim_db:
+    for info in private("common_optimizers", "optim_db"):
         if info.optim_cls is part.torch:
             return OptimizerNeeds(info.step_requires_closure, info.only_supports_sparse_grads)
     return OptimizerNeeds()
@@ -112,7 +145,7 @@ def optimizer_needs(part: Part) -> OptimizerNeeds:
 
 def optimizer_error_samples(part: Part, device: str = "cpu") -> Iterator[tuple[Sample, type[Exception], str]]:
     """Constructions of an optimizer that torch refuses or warns about, each with type and pattern of the exception."""
-    for info in optim_db:
+    for info in private("common_optimizers", "optim_db"):
         if info.optim_cls is part.torch:
             for error in info.optim_error_inputs_func(device=device, dtype=torch.float64):
                 setting = error.optimizer_error_input
@@ -135,14 +168,46 @@ def supports_second_derivative(part: Part) -> bool:
     return all(op.supports_gradgrad for op in op_infos(part))
 
 
-def _for_part(part: Part, spelling: Any, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+def _for_part(part: Part, spelling: Callable, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     """The arguments of another spelling, as the part's own function takes them."""
     known, adapter = registry.spellings.get(spelling, (part, None))
-    if known is not part or adapter is None:
-        return args, dict(kwargs)
-    received: list[tuple[tuple, dict]] = []
-    adapter(lambda *a, **k: received.append((a, k)), *args, **kwargs)
-    return received[0]
+    if known is part and adapter is not None:
+        received: list[tuple[tuple, dict]] = []
+        adapter(lambda *a, **k: received.append((a, k)), *args, **kwargs)
+        return received[0]
+    # where PyTorch tests a lambda around the function, which may order the arguments in another way
+    if getattr(spelling, "__name__", "") == "<lambda>":
+        with _Overhearing(part.torch) as heard:
+            try:
+                spelling(*args, **kwargs)
+            except _HeardError:
+                return heard.arguments
+    return args, dict(kwargs)
+
+
+class _HeardError(Exception):
+    """The call was heard, and nothing else is wanted of it."""
+
+
+class _Overhearing(TorchFunctionMode):
+    """Learns with which arguments a function is called, and stops there."""
+
+    def __init__(self, function: Callable) -> None:
+        super().__init__()
+        self.function = function
+        self.arguments: tuple[tuple, dict] = ((), {})
+
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: Any = None) -> Any:
+        if func is self.function:
+            # what passes through a wrapper has all defaults filled in
+            known = signature(func)
+            defaults = {p.name: p.default for p in known.parameters.values()} if known else {}
+            given = {
+                k: v for k, v in (kwargs or {}).items() if isinstance(v, torch.Tensor) or defaults.get(k, ...) != v
+            }
+            self.arguments = args, given
+            raise _HeardError
+        return func(*args, **(kwargs or {}))
 
 
 def signature(function: Any) -> inspect.Signature | None:

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_map
 from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import gradients, run
 from conceptlab.verify.closeness import ErrorRatio, Mismatch, check_same
-from conceptlab.verify.tally import Failure, NotApplicable, Tally, each, of_torch
+from conceptlab.verify.tally import Failure, NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 
 
@@ -26,16 +26,14 @@ def precision(target: Target, dtype: torch.dtype = torch.float32) -> Tally:
         if not isinstance(theirs.output, Tensor):
             raise NotApplicable("the result is no tensor")
         ours = run(target.implementation, sample.args, sample.kwargs, dtype=dtype)
-        exact = run(
-            target.builtin,
-            tree_map(_to(dtype), sample.args),
-            tree_map(_to(dtype), dict(sample.kwargs)),
-            dtype=torch.float64,
-        )
+        args, kwargs = tree_map(_to(dtype), (sample.args, dict(sample.kwargs)))
+        exact = of_torch(lambda: run(target.builtin, args, kwargs, dtype=torch.float64))
         check_same(ours.output.dtype, theirs.output.dtype, "dtype")
         values_ratio.add([ours.output], [theirs.output], [exact.output])
-        grads = [[g for g in gradients(o) if g is not None] for o in (ours, theirs, exact)]
-        gradient_ratio.add(*grads)
+        expected = or_none(lambda: [gradients(o) for o in (theirs, exact)])
+        if expected is not None:
+            grads = [[g for g in each_by if g is not None] for each_by in (gradients(ours), *expected)]
+            gradient_ratio.add(*grads)
 
     tally = each(target.samples(), compare)
     eps = torch.finfo(dtype).eps

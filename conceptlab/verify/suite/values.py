@@ -33,6 +33,8 @@ def first_derivatives(target: Target) -> Tally:
         expected = of_torch(
             lambda: gradients(run(target.builtin, sample.args, sample.kwargs)), "torch has no derivative"
         )
+        if not expected:
+            raise NotApplicable("nothing to differentiate")
         received = gradients(run(target.implementation, sample.args, sample.kwargs))
         check_same(received, expected, "gradient", noise=NOISE, strides=False)
 
@@ -55,8 +57,9 @@ def shifted_and_scaled(target: Target) -> Tally:
             inside = True
             ours = run(target.implementation, args, sample.kwargs)
             check_same(ours.output, theirs.output, f"value, input {what}")
-            what = f"gradient, input {what}"
-            check_same(gradients(ours), gradients(theirs), what, noise=NOISE, strides=False)
+            expected = or_none(lambda theirs=theirs: gradients(theirs))
+            if expected is not None:
+                check_same(gradients(ours), expected, f"gradient, input {what}", noise=NOISE, strides=False)
         if not inside:
             raise NotApplicable("torch refuses it")
 
