@@ -19,18 +19,20 @@ if TYPE_CHECKING:
     from conceptlab import lightning, nn, optim, transforms
     from conceptlab.core import Parts, registry
     from conceptlab.swapping import audit, swap, use
+    from conceptlab.verify.parting import first_difference
 
 # Imported at first use: `conceptlab --help` should not wait for torch.
 _HOME = {
     "Parts": "conceptlab.core",
     "audit": "conceptlab.swapping.audit",
+    "first_difference": "conceptlab.verify.parting",
     "registry": "conceptlab.core",
     "swap": "conceptlab.swapping",
     "use": "conceptlab.swapping",
 }
 _MODULES = ("lightning", "nn", "optim", "transforms")
 
-__all__ = ["Parts", "audit", "lightning", "nn", "optim", "registry", "swap", "transforms", "use"]
+__all__ = ["Parts", "audit", "first_difference", "lightning", "nn", "optim", "registry", "swap", "transforms", "use"]
 
 
 def __getattr__(name: str) -> Any:

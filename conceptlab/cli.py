@@ -16,6 +16,7 @@ examples:
   conceptlab train -m experiment=digits_mlp parts=builtin,handmade seed=1,2,3
   conceptlab train experiment=digits_mlp ckpt_path=last         go on after Ctrl-C
   conceptlab test ckpt_path=outputs/…/checkpoints/best.ckpt parts=naive
+  conceptlab bisect experiment=digits_cnn a=builtin b=handmade  the first layer that differs
   conceptlab show convolution
   conceptlab verify mypkg:MyNorm --like BatchNorm2d             is it right? what is wrong, and where
 """
@@ -151,6 +152,36 @@ def audit(argv: Sequence[str]) -> None:
     print(audit_network(arguments.network, arguments.overrides))
 
 
+def bisect(argv: Sequence[str]) -> int:
+    """Find the first module in which an experiment parts on two settings of its parts."""
+    parser = _parser(
+        "bisect",
+        "Run an experiment's model on one batch, forward and backward, on parts a and on parts b, and name the first "
+        "module in which they differ. Exit status: 0 if they agree, 1 if they part, 2 for a setting that cannot be "
+        "used.",
+        epilog="a and b are settings of parts, builtin and handmade if they are not given: a=builtin b=naive, "
+        "b.convolution=naive, b.BatchNorm2d=mypkg:MyNorm, 'b={default: builtin, relu: naive}'.",
+    )
+    parser.add_argument(
+        "--dtype",
+        choices=["float64", "float32", "bfloat16", "float16"],
+        default="float64",
+        help="float64, the default, has the sharpest bound; else the error ratio decides",
+    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="experiment=…, a=…, b=…, and other settings")
+    arguments = parser.parse_args(argv)
+
+    from conceptlab.compare.bisect import bisect_experiment
+    from conceptlab.configuration.mistake import Mistake
+
+    try:
+        found = bisect_experiment(arguments.overrides, arguments.dtype)
+    except Mistake as mistake:
+        return _fail(str(mistake), code=2)
+    print(found)
+    return 0 if found.agree else 1
+
+
 def bench(argv: Sequence[str]) -> int | None:
     """Measure the speed of parts against torch's."""
     from conceptlab.bench.command import main
@@ -173,6 +204,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
     "show": show,
     "audit": audit,
     "verify": verify,
+    "bisect": bisect,
     "bench": bench,
 }
 
