@@ -86,6 +86,19 @@ def watched_by(watcher: Watcher) -> Iterator[None]:
         _watcher.reset(token)
 
 
+_stops: ContextVar[bool] = ContextVar("stops", default=False)
+
+
+@contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """Let a check end at its first failure, within the block."""
+    token = _stops.set(True)
+    try:
+        yield
+    finally:
+        _stops.reset(token)
+
+
 def each(source: Iterable[Sample], compare: Callable[[Sample], None]) -> Tally:
     """Run a comparison on every sample. It may raise `NotApplicable`; any other exception is a failure.
 
@@ -102,6 +115,8 @@ def each(source: Iterable[Sample], compare: Callable[[Sample], None]) -> Tally:
             tally.left_out[str(reason)] += 1
         except Exception as error:
             tally.failures.append(Failure(sample, error))
+            if _stops.get():
+                break
         else:
             tally.passed += 1
     return tally

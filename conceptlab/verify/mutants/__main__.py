@@ -1,0 +1,128 @@
+"""The command ``python -m conceptlab.verify.mutants``."""
+
+import argparse
+import json
+import random
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from conceptlab.core import did_you_mean, message, registry
+from conceptlab.verify.mutants import Mutant, Reviewed, TierFile, Verdict, baseline, mutants_of, run, tier_files
+from conceptlab.verify.mutants.reviewed import SHARE
+
+STATUSES = ("killed", "survived", "equivalent", "not viable")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run it, print what survived and a table, and say by the exit status whether all is well."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(1)
+    began, out, reviewed = time.monotonic(), Console(), Reviewed.read()
+    reviewed.check_files(file.name for file in tier_files([], options.tier))
+    files = {f.name: f for f in _chosen(options)}
+    mutants: list[Mutant] = []
+    for name, file in files.items():
+        source = file.path.read_text()
+        found = mutants_of(source, name, reviewed.speed_of(name))
+        reviewed.check(name, source, found)
+        mutants += found
+    total = len(mutants)
+    if options.sample and options.sample < total:
+        mutants = random.Random(options.seed).sample(mutants, options.sample)
+        out.print(f"A sample of {len(mutants)} of {total} mutants, seed {options.seed}.")
+    verdicts: list[Verdict] = []
+    for name, file in files.items():
+        verdicts += _of_file(file, [m for m in mutants if m.file == name], reviewed, options, out)
+    out.print(_table(verdicts))
+    counts = Counter(verdict.status for verdict in verdicts)
+    share = counts["equivalent"] / max(1, len(verdicts) - counts["not viable"])
+    out.print(f"{len(verdicts)} mutants in {time.monotonic() - began:.0f} s; {share:.1%} equivalent, {SHARE:.0%} allowed")
+    if options.json:
+        options.json.write_text(json.dumps([_plain(verdict) for verdict in verdicts], indent=1))
+    return int(counts["survived"] > 0 or share > SHARE)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m conceptlab.verify.mutants", description="Are the checks right?")
+    parser.add_argument("concepts", nargs="*", metavar="CONCEPT", help="all, if there is none")
+    parser.add_argument("--tier", default="handmade")
+    parser.add_argument("--file", action="append", default=[], help="only files whose path ends so")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only mutants whose name has this text")
+    parser.add_argument("--sample", type=int, metavar="N", help="N mutants, drawn from all alike")
+    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="what became of each mutant")
+    return parser
+
+
+def _chosen(options: argparse.Namespace) -> list[TierFile]:
+    for concept in options.concepts:
+        if concept not in registry.concepts:
+            known = did_you_mean(concept, registry.concepts)
+            raise SystemExit(message("mutants", expected="a concept", received=repr(concept), remedy=known))
+    files = tier_files(options.concepts, options.tier)
+    return [f for f in files if not options.file or any(f.name.endswith(end) for end in options.file)]
+
+
+def _of_file(
+    file: TierFile, mutants: list[Mutant], reviewed: Reviewed, options: argparse.Namespace, out: Console
+) -> list[Verdict]:
+    mutants = [mutant for mutant in mutants if options.only in str(mutant)]
+    if not mutants:
+        return []
+    known = baseline(file)
+    if known.failing:
+        problem = "; ".join(known.failing)
+        raise SystemExit(
+            message(
+                file.name,
+                expected="a file that passes all checks before it is changed",
+                received=problem,
+                remedy="Mend it first: a check that fails anyway notices nothing.",
+            )
+        )
+    if not known.cost:
+        out.print(f"{file.name}: no check is about its parts")
+        return []
+    verdicts = []
+    for verdict in run(file, mutants, known, reviewed.equivalent.get(file.name, ()), jobs=options.jobs):
+        verdicts.append(verdict)
+        if verdict.status == "survived":
+            out.print(f"[red]survived[/] {verdict.by}", end=" ")
+            out.print(str(verdict.mutant), markup=False, highlight=False, soft_wrap=True)
+        sys.stdout.flush()
+    return verdicts
+
+
+def _table(verdicts: list[Verdict]) -> Table:
+    table = Table("file", *STATUSES, "seconds")
+    counts = Counter((verdict.mutant.file, verdict.status) for verdict in verdicts)
+    seconds: Counter[str] = Counter()
+    for verdict in verdicts:
+        seconds[verdict.mutant.file] += verdict.seconds  # type: ignore[assignment]  # a Counter adds numbers of any kind
+    for file in seconds:
+        table.add_row(file, *(str(counts[file, status]) for status in STATUSES), f"{seconds[file]:.0f}")
+    table.add_row("all", *(str(sum(v.status == s for v in verdicts)) for s in STATUSES), f"{seconds.total():.0f}")
+    return table
+
+
+def _plain(verdict: Verdict) -> dict:
+    mutant = verdict.mutant
+    return {
+        "mutant": str(mutant),
+        "file": mutant.file,
+        "key": mutant.key,
+        "status": verdict.status,
+        "by": verdict.by,
+        "seconds": round(verdict.seconds, 2),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

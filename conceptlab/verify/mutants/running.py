@@ -1,0 +1,205 @@
+"""Whether a check notices: each mutant in a process of its own, with a limit on time and memory."""
+
+import ast
+import contextlib
+import gc
+import multiprocessing
+import os
+import resource
+import sys
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, Literal
+
+from conceptlab.verify.mutants.edits import Mutant
+from conceptlab.verify.mutants.identical import fingerprint
+from conceptlab.verify.mutants.subjects import Subject, bound_checks
+from conceptlab.verify.tally import stopping_at_once
+
+Status = Literal["killed", "survived", "equivalent", "not viable"]
+
+FIRST = ("values", "first_derivatives", "behaviour")
+"""The checks that are tried before all others: cheap, and most mutants end here."""
+ROOM = 4 << 30
+"""Bytes that a mutant may take beyond what this process has."""
+
+_fork = multiprocessing.get_context("fork")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a mutant.
+
+    Attributes:
+        mutant: the mutant.
+        status: what came of it. ``not viable`` if the file cannot be imported with it, which counts for nothing.
+        by: the check that noticed, "the time limit" or "a crash".
+        seconds: what it took.
+    """
+
+    mutant: Mutant
+    status: Status
+    by: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class Baseline:
+    """What the checks say, cost and reach when the file is as it is.
+
+    Attributes:
+        cost: seconds of each check.
+        failing: the checks that fail without any mutant.
+        reaches: for each check the functions of the file that it calls.
+    """
+
+    cost: dict[str, float] = field(default_factory=dict)
+    failing: list[str] = field(default_factory=list)
+    reaches: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def order(self, mutant: Mutant) -> list[str]:
+        """The checks of the parts that the mutated function serves: the telling ones, then all others; cheap first."""
+        parts = {check.split()[0] for check, places in self.reaches.items() if mutant.place in places}
+        # what no check calls, a compiler may
+        serving = [check for check in self.cost if not parts or check.split()[0] in parts]
+        return sorted(serving, key=lambda check: (check.split()[1] not in FIRST, self.cost[check]))
+
+
+def baseline(subject: Subject) -> Baseline:
+    """Run all checks on the file as it is, in a process of its own."""
+    for target in subject.load(ast.parse(subject.path.read_text())):
+        # the samples are made here, and every process that is forked from this one has them
+        for training in (True, False):
+            list(target.samples(training=training))
+        list(target.samples(thinned=False))
+    answers = list(_in_processes([lambda: _measure(subject)], jobs=1, cpu=3600))
+    if isinstance(answers[0][1], str):
+        raise RuntimeError(f"{subject.name}, unchanged: {answers[0][1]}")
+    return answers[0][1]
+
+
+def _measure(subject: Subject) -> Baseline:
+    found = Baseline()
+    for name, check in bound_checks(subject.load(ast.parse(subject.path.read_text()))).items():
+        places: set[str] = set()
+
+        def heard(frame: Any, event: str, _: Any, places: set[str] = places) -> None:
+            if event == "call" and frame.f_code.co_filename == str(subject.path):
+                places.add(frame.f_code.co_qualname.partition(".<locals>")[0])
+
+        began = time.process_time()
+        # a compiler reads the code and does not call it
+        sys.setprofile(None if "compiled" in name else heard)
+        try:
+            tally = check.check(check.target)
+        finally:
+            sys.setprofile(None)
+        found.cost[name] = time.process_time() - began
+        found.reaches[name] = frozenset(places)
+        if tally.failures:
+            found.failing.append(f"{name}: {tally.failures[0]}")
+    return found
+
+
+def run(
+    subject: Subject,
+    mutants: Iterable[Mutant],
+    known: Baseline,
+    equivalent: Iterable[str] = (),
+    *,
+    jobs: int = 1,
+    limit: float | None = None,
+) -> Iterator[Verdict]:
+    """Run the mutants of a file, and say of each what became of it, as soon as it is known.
+
+    Args:
+        subject: the file.
+        mutants: those to run.
+        known: the `baseline` of the file.
+        equivalent: keys of those that are said to be equivalent. Each is run like the others, and then compared bit by
+            bit: it survives unless its results are identical.
+        jobs: how many processes at a time.
+        limit: seconds of computing that a mutant may take; by default ten, and three times what all checks take.
+    """
+    mutants, said = list(mutants), frozenset(equivalent)
+    cpu = limit or 10 + 3 * sum(known.cost.values())
+    tasks = [lambda m=m: _judge(subject, m, known.order(m), m.key in said) for m in mutants]
+    for index, answer, seconds in _in_processes(tasks, jobs, cpu):
+        status, by = ("killed", answer) if isinstance(answer, str) else answer
+        yield Verdict(mutants[index], status, by, seconds)
+
+
+def _judge(subject: Subject, mutant: Mutant, order: list[str], said: bool) -> tuple[Status, str]:
+    source = ast.parse(subject.path.read_text())
+    before = fingerprint(subject.load(source)) if said else None
+    try:
+        targets = subject.load(mutant.tree())
+        known = bound_checks(targets)
+    except Exception as error:
+        return "not viable", f"{type(error).__name__}: {error}"
+    for name in order:
+        with stopping_at_once():
+            if known[name].check(known[name].target).failures:
+                return "killed", name
+    if said:
+        return ("equivalent", "") if fingerprint(targets) == before else ("survived", "said to be equivalent: differs")
+    return "survived", ""
+
+
+def _in_processes(tasks: list[Callable], jobs: int, cpu: float) -> Iterator[tuple[int, Any, float]]:
+    """Call each task in a process forked from this one: its number, its answer or what ended it, and its seconds.
+
+    A processor's seconds are limited, so that a busy machine accuses nobody; and a hundred times as many on the clock,
+    for what waits without computing.
+    """
+    waiting, running = deque(enumerate(tasks)), {}
+    gc.collect()
+    gc.freeze()
+    while waiting or running:
+        while waiting and len(running) < jobs:
+            index, task = waiting.popleft()
+            receiver, sender = _fork.Pipe(duplex=False)
+            with warnings.catch_warnings(action="ignore"):  # Python 3.12 warns of threads, of which this process has none
+                process = _fork.Process(target=_call, args=(task, sender, cpu), daemon=True)
+                process.start()
+            sender.close()
+            running[receiver] = index, process, time.monotonic()
+        wait(list(running), timeout=1.0)
+        for receiver, (index, process, began) in list(running.items()):
+            seconds = time.monotonic() - began
+            late = seconds > 100 * cpu
+            if late:
+                process.kill()
+            if not late and not receiver.poll():
+                continue
+            try:
+                answer = receiver.recv() if not late else "the time limit"
+            except EOFError:
+                process.join()
+                # by SIGXCPU, which the kernel sends at the limit, or SIGKILL a second later
+                answer = "the time limit" if process.exitcode in (-24, -9) else f"a crash ({process.exitcode})"
+            process.join()
+            receiver.close()
+            del running[receiver]
+            yield index, answer, seconds
+
+
+def _call(task: Callable, sender: Connection, cpu: float) -> None:
+    used = int(time.process_time())
+    resource.setrlimit(resource.RLIMIT_CPU, (used + int(cpu) + 1, used + int(cpu) + 2))
+    memory = Path("/proc/self/statm")
+    if memory.exists():  # on Linux
+        taken = int(memory.read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, taken + ROOM))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    warnings.simplefilter("ignore")
+    with contextlib.suppress(BrokenPipeError):
+        sender.send(task())
