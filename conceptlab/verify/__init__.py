@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conceptlab.verify.report import Report, Result
-from conceptlab.verify.suite import Check, checks_of
+from conceptlab.verify.suite import SLOW, Check, checks_of
 from conceptlab.verify.target import Target, target
 
 __all__ = ["BoundCheck", "Report", "Result", "checks", "verify"]
@@ -25,6 +25,11 @@ class BoundCheck:
     def says(self) -> str:
         """The sentence that says what it means."""
         return (self.check.__doc__ or "").strip().splitlines()[0]
+
+    @property
+    def slow(self) -> bool:
+        """Whether it takes seconds: for a full run only."""
+        return self.check in SLOW
 
     def __call__(self) -> None:
         """Raises:

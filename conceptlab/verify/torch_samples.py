@@ -1,14 +1,15 @@
 """PyTorch's own test material. It is private to torch, so this is the one file that touches it."""
 
 import functools
-import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.testing._internal.common_modules import module_db
 from torch.testing._internal.common_optimizers import _get_optim_inputs_including_global_cliquey_kwargs, optim_db
+from torch.testing._internal.opinfo.core import _NOTHING
+from torch.utils._pytree import tree_map
 
 from conceptlab.core import Part, registry
 from conceptlab.core.samples import Sample
@@ -123,9 +124,29 @@ def _for_part(part: Part, spelling: Any, args: tuple, kwargs: dict) -> tuple[tup
     return received[0]
 
 
-def signature(function: Any) -> inspect.Signature | None:
-    """A callable's signature, where torch shows one."""
-    try:
-        return inspect.signature(function)
-    except ValueError:
-        return None
+def references(part: Part) -> list[tuple[Sample, Callable[[Any], Any]]]:
+    """Samples in float64, each with what gives an independent formula's result; for a layer, of torch's own layer."""
+    found: list[tuple[Sample, Callable[[Any], Any]]] = []
+    for op in op_infos(part):
+        if op.ref is None or op.ref is _NOTHING:
+            continue
+        for number, sample in enumerate(op.sample_inputs("cpu", torch.float64, requires_grad=False)):
+            arguments = _for_part(part, op.op, (sample.input, *sample.args), sample.kwargs)
+            formula = functools.partial(_of_numpy, op.ref, sample.numpy())
+            found.append((Sample(f"{op.variant_test_name or 'op'}-{number}", *arguments), formula))
+    for info in module_infos(part):
+        inputs = info.module_inputs_func(info, device="cpu", dtype=torch.float64, requires_grad=False, training=True)
+        for number, one in enumerate(inputs):
+            if one.reference_fn is not None and one.forward_input is not None:
+                init, forward = one.constructor_input, one.forward_input
+                sample = Sample(f"module-{number}", tuple(forward.args), forward.kwargs, tuple(init.args), init.kwargs)
+                found.append((sample, functools.partial(_of_module, one.reference_fn, forward)))
+    return found
+
+
+def _of_numpy(reference: Callable, sample: Any, _: Any) -> torch.Tensor:
+    return torch.as_tensor(reference(sample.input, *sample.args, **sample.kwargs))
+
+
+def _of_module(reference: Callable, forward: Any, module: Any) -> Any:
+    return tree_map(lambda y: y.detach(), reference(module, *forward.args, **forward.kwargs))
