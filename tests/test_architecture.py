@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 import conceptlab
 from conceptlab.core import namespace, registry
 from conceptlab.core.namespace import all_tiers
+from conceptlab.verify.signatures import agree, own_arguments, spelled, torch_arguments
 
 ROOT = Path(conceptlab.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -216,10 +216,12 @@ def test_a_class_is_torchs_plus_tier(cls, concept):
     assert issubclass(cls, theirs)
     assert cls.__name__ == theirs.__name__
     assert getattr(cls, "_version", None) == getattr(theirs, "_version", None)
-    parameters = dict(inspect.signature(cls).parameters)
-    tier = parameters.pop("tier")
+    ours, torchs = (dict(inspect.signature(one).parameters) for one in (cls, theirs))
+    tier = ours.pop("tier")
     assert (tier.kind, tier.default) == (tier.KEYWORD_ONLY, "handmade")
-    assert described(inspect.signature(theirs)) == [described_one(p) for p in parameters.values()]
+    assert [(p.name, p.default, p.kind) for p in ours.values()] == [
+        (p.name, p.default, p.kind) for p in torchs.values()
+    ]
 
 
 FUNCTIONS = [
@@ -233,85 +235,9 @@ FUNCTIONS = [
 @pytest.mark.parametrize(("concept", "function", "tier"), FUNCTIONS)
 def test_a_function_has_torchs_signature(concept, function, tier):
     page = registry.concepts[concept]
-    ours = described(inspect.signature(getattr(all_tiers(page.family)[tier], function)))
-    theirs = signatures(page.builtin(function))
+    ours = own_arguments(getattr(all_tiers(page.family)[tier], function))
+    theirs = torch_arguments(page.builtin(function))
     assert any(agree(ours, one) for one in theirs), (
-        f"{concept}/{tier}: {function} has {ours}; torch has {theirs or 'no signature that was found'}. "
-        f"Take torch's names, order and defaults."
+        f"{concept}/{tier}: {function} has {spelled(ours)}; torch has "
+        f"{' or '.join(map(spelled, theirs)) or 'no signature that was found'}. Take torch's names, order and defaults."
     )
-
-
-UNKNOWN = "a default that torch's stub does not tell"
-REQUIRED = inspect.Parameter.empty
-
-
-def described_one(parameter: inspect.Parameter) -> tuple:
-    return parameter.name, parameter.default
-
-
-def described(signature: inspect.Signature) -> list[tuple]:
-    return [described_one(parameter) for parameter in signature.parameters.values()]
-
-
-def agree(ours: list[tuple], theirs: list[tuple]) -> bool:
-    """The same names in the same order, with the same defaults; none given, and an empty list, both mean: none."""
-    return [n for n, _ in ours] == [n for n, _ in theirs] and all(
-        b is UNKNOWN or a is b or a == b or (a in (None, ()) and b in (None, ()))
-        for (_, a), (_, b) in zip(ours, theirs, strict=True)
-    )
-
-
-def signatures(function) -> list[list[tuple]]:
-    """torch's signature: Python's, where it shows one, else each of those in the stubs."""
-    try:
-        signature = inspect.signature(function)
-        # of a function that dispatches on a flag, Python sees (*args, **kwargs)
-        if not any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
-            return [described(signature)]
-    except ValueError:
-        pass
-    names = {function.__name__, getattr(function, "__qualname__", "")}
-    # F.max_pool2d is called `fn`, and its stub by the name under which torch offers it
-    names |= {name for name, value in vars(torch.nn.functional).items() if value is function}
-    return [of_stub(node) for name in sorted(names) for node in stubs().get(name, [])]
-
-
-@functools.cache
-def stubs() -> dict[str, list[ast.FunctionDef]]:
-    folder = Path(torch.__file__).parent
-    found: dict[str, list[ast.FunctionDef]] = {}
-    for stub in ("nn/functional.pyi", "_C/_nn.pyi", "_C/_VariableFunctions.pyi"):
-        for node in ast.parse((folder / stub).read_text()).body:
-            if isinstance(node, ast.FunctionDef):
-                found.setdefault(node.name, []).append(node)
-    return found
-
-
-def of_stub(node: ast.FunctionDef) -> list[tuple]:
-    arguments = [*node.args.posonlyargs, *node.args.args]
-    defaults = [REQUIRED] * (len(arguments) - len(node.args.defaults)) + [value(d) for d in node.args.defaults]
-    keywords = [
-        (a.arg, REQUIRED if d is None else value(d))
-        for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
-        if a.arg != "out"
-    ]
-    described = [(a.arg, d) for a, d in zip(arguments, defaults, strict=True)] + keywords
-    return [(name, of_schema(node.name, name) if default is UNKNOWN else default) for name, default in described]
-
-
-def value(node: ast.expr):
-    try:
-        found = ast.literal_eval(node)
-    except ValueError:
-        return UNKNOWN
-    return UNKNOWN if found is ... else found
-
-
-def of_schema(function: str, argument: str):
-    """The default in the operation's schema, where the stub writes dots."""
-    packet = getattr(torch.ops.aten, function, None)
-    if packet is None:
-        return UNKNOWN
-    schemas = [getattr(packet, overload)._schema for overload in packet.overloads()]
-    found = [a.default_value for s in schemas for a in s.arguments if a.name == argument and a.has_default_value()]
-    return found[0] if found else UNKNOWN

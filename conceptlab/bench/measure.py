@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from conceptlab.bench.contest import SEED, Contestant, contestant
-from conceptlab.bench.memory import peak_bytes, saved_bytes
 from conceptlab.bench.stopwatch import interleaved
 from conceptlab.core import Part, did_you_mean, message, registry
 from conceptlab.core.samples import Case
 from conceptlab.verify import verify
 from conceptlab.verify.closeness import check_same
+from conceptlab.verify.memory import peak_bytes, saved_bytes
 from conceptlab.verify.target import tier_of
 
 

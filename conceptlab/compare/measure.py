@@ -33,7 +33,6 @@ import yaml
 from omegaconf import OmegaConf
 
 import conceptlab
-from conceptlab.bench.memory import peak_bytes
 from conceptlab.bench.stopwatch import turns
 from conceptlab.compare.errors import batches_apart, errors
 from conceptlab.compare.runs import MEASURED
@@ -41,6 +40,7 @@ from conceptlab.compare.stopwatch import Stopwatch, layers
 from conceptlab.compare.subject import Subject
 from conceptlab.core import Tiered
 from conceptlab.swapping.audit import AuditReport, audit
+from conceptlab.verify.memory import peak_bytes
 
 WARM_UP = 3
 STEPS = 60

@@ -30,6 +30,11 @@ class BoundCheck:
         """The sentence that says what it means."""
         return says(self.check)
 
+    @property
+    def slow(self) -> bool:
+        """Whether it takes seconds: for a full run only."""
+        return self.check in SLOW
+
     def __call__(self) -> None:
         """Raises:
         Mismatch: a sample failed.

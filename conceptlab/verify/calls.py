@@ -72,7 +72,10 @@ def step_away(value: Any) -> Any:
 def upstream(outputs: Sequence[Tensor], seed: int = SEED) -> list[Tensor]:
     """Random gradients for the results. Not ones: those give zero for softmax and for every norm, right or wrong."""
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y) for y in outputs]
+    precise = [torch.complex128 if y.is_complex() else torch.float64 for y in outputs]
+    return [
+        torch.randn(y.shape, generator=generator, dtype=dtype).to(y) for y, dtype in zip(outputs, precise, strict=True)
+    ]
 
 
 def gradients(outcome: Outcome, *, create_graph: bool = False, layout: Layout | None = None) -> list[Tensor | None]:

@@ -122,7 +122,8 @@ def each(source: Iterable[Sample], compare: Callable[[Sample], None]) -> Tally:
     return tally
 
 
-REFUSALS = (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError, ZeroDivisionError)
+# some of torch's own layers refuse by an assertion
+REFUSALS = (RuntimeError, ValueError, TypeError, NotImplementedError, IndexError, ZeroDivisionError, AssertionError)
 
 
 def of_torch(call: Callable, what: str = "torch refuses it") -> Any:

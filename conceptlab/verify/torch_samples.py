@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
 
 from conceptlab.core import Part, message, registry
 from conceptlab.core.samples import Sample
@@ -208,6 +209,34 @@ class _Overhearing(TorchFunctionMode):
             self.arguments = args, given
             raise _HeardError
         return func(*args, **(kwargs or {}))
+
+
+def references(part: Part) -> list[tuple[Sample, Callable[[Any], Any]]]:
+    """Samples in float64, each with what gives an independent formula's result; for a layer, of torch's own layer."""
+    found: list[tuple[Sample, Callable[[Any], Any]]] = []
+    for op in op_infos(part):
+        if op.ref is None or op.ref is private("opinfo.core", "_NOTHING"):
+            continue
+        for number, sample in enumerate(op.sample_inputs("cpu", torch.float64, requires_grad=False)):
+            arguments = _for_part(part, op.op, (sample.input, *sample.args), sample.kwargs)
+            formula = functools.partial(_of_numpy, op.ref, sample.numpy())
+            found.append((Sample(f"{op.variant_test_name or 'op'}-{number}", *arguments), formula))
+    for info in module_infos(part):
+        inputs = info.module_inputs_func(info, device="cpu", dtype=torch.float64, requires_grad=False, training=True)
+        for number, one in enumerate(inputs):
+            if one.reference_fn is not None and one.forward_input is not None:
+                init, forward = one.constructor_input, one.forward_input
+                sample = Sample(f"module-{number}", tuple(forward.args), forward.kwargs, tuple(init.args), init.kwargs)
+                found.append((sample, functools.partial(_of_module, one.reference_fn, forward)))
+    return found
+
+
+def _of_numpy(reference: Callable, sample: Any, _: Any) -> torch.Tensor:
+    return torch.as_tensor(reference(sample.input, *sample.args, **sample.kwargs))
+
+
+def _of_module(reference: Callable, forward: Any, module: Any) -> Any:
+    return tree_map(lambda y: y.detach(), reference(module, *forward.args, **forward.kwargs))
 
 
 def signature(function: Any) -> inspect.Signature | None:

@@ -9,11 +9,11 @@ from torch import nn
 
 from conceptlab.bench import command, measure
 from conceptlab.bench.command import main
-from conceptlab.bench.memory import peak_bytes, saved_bytes
 from conceptlab.bench.networks import NETWORKS, step_ratio
 from conceptlab.bench.stopwatch import interleaved
 from conceptlab.core import registry
 from conceptlab.verify.closeness import Mismatch
+from conceptlab.verify.memory import peak_bytes, saved_bytes
 
 CASES = [
     pytest.param(part, case, id=f"{part.name}-{case.network}") for part, case in measure.cases([]) if part.is_class

@@ -60,8 +60,10 @@ class _Linear(Rule):
         needs_x, needs_weight, needs_bias = ctx.needs_input_grad
         out_features, in_features = weight.shape
         N = math.prod(x.shape[:-1])  # said in full: -1 cannot be told where a dimension is 0
-        grad_x = grad_output @ weight if needs_x else None
-        grad_weight = grad_output.reshape(N, out_features).t() @ x.reshape(N, in_features) if needs_weight else None
+        grad_x = grad_output @ weight.conj() if needs_x else None
+        grad_weight = None
+        if needs_weight:
+            grad_weight = grad_output.reshape(N, out_features).t() @ x.reshape(N, in_features).conj()
         grad_bias = grad_output.sum_to_size(ctx.bias_shape) if needs_bias else None
         return grad_x, grad_weight, grad_bias
 

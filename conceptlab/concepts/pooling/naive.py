@@ -130,8 +130,8 @@ def _means(input: Tensor, axes: list[list[Span]], divisor_override: int | None =
 
 
 def _maxima(input: Tensor, axes: list[list[Span]], return_indices: bool) -> Tensor | tuple[Tensor, Tensor]:
-    if 0 in input.shape[-len(axes) - 1 :]:
-        raise RuntimeError(f"max_pool: Expected no empty axis but the batch (batch mode), not {tuple(input.shape)}.")
+    if 0 in input.shape[1:]:
+        raise RuntimeError(f"max_pool: Expected no empty axis but the first (batch mode), not {tuple(input.shape)}.")
 
     def winner(window: Tensor) -> Tensor:
         best = torch.zeros_like(window[..., 0], dtype=torch.long)

@@ -164,7 +164,9 @@ def _in_processes(tasks: list[Callable], jobs: int, cpu: float) -> Iterator[tupl
         while waiting and len(running) < jobs:
             index, task = waiting.popleft()
             receiver, sender = _fork.Pipe(duplex=False)
-            with warnings.catch_warnings(action="ignore"):  # Python 3.12 warns of threads, of which this process has none
+            with warnings.catch_warnings(
+                action="ignore"
+            ):  # Python 3.12 warns of threads, of which this process has none
                 process = _fork.Process(target=_call, args=(task, sender, cpu), daemon=True)
                 process.start()
             sender.close()

@@ -3,8 +3,21 @@
 from collections.abc import Callable, Mapping
 
 from conceptlab.verify.suite import initializers, layers, optimizer_numbers, optimizer_objects, optimizers, transforms
-from conceptlab.verify.suite.derivatives import forward_mode, gradgradcheck, second_derivatives, vmapped
+from conceptlab.verify.suite.calling import error_words, signature, untouched
+from conceptlab.verify.suite.compiling import compiled_once, inductor
+from conceptlab.verify.suite.derivatives import (
+    forward_mode,
+    func_grad,
+    gradcheck,
+    gradgradcheck,
+    second_derivatives,
+    vmapped,
+)
+from conceptlab.verify.suite.extremes import complex_numbers, expanded_inputs, extremes, tiny_inputs
+from conceptlab.verify.suite.memory import flat_memory, no_graph_kept, saved_memory
 from conceptlab.verify.suite.precision import half_precision, precision
+from conceptlab.verify.suite.randomness import law_of_the_draw, random_stream
+from conceptlab.verify.suite.references import reference
 from conceptlab.verify.suite.state import global_state
 from conceptlab.verify.suite.surroundings import autocast, compiled, devices, fake_cuda
 from conceptlab.verify.suite.values import (
@@ -20,8 +33,30 @@ from conceptlab.verify.target import Kind, Target
 
 Check = Callable[[Target], Tally]
 
+OF_ANY_CALL: tuple[Check, ...] = (
+    reference,
+    untouched,
+    tiny_inputs,
+    extremes,
+    expanded_inputs,
+    complex_numbers,
+    random_stream,
+    law_of_the_draw,
+    gradcheck,
+    func_grad,
+    gradgradcheck,
+    no_graph_kept,
+    saved_memory,
+    error_words,
+    flat_memory,
+    compiled_once,
+    inductor,
+)
+"""What holds of functions and of layers alike."""
+
 CHECKS: Mapping[Kind, tuple[Check, ...]] = {
     "function": (
+        signature,
         values,
         first_derivatives,
         second_derivatives,
@@ -29,7 +64,6 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         layouts,
         forward_mode,
         vmapped,
-        gradgradcheck,
         precision,
         half_precision,
         error_inputs,
@@ -39,8 +73,10 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         fake_cuda,
         autocast,
         purity,
+        *OF_ANY_CALL,
     ),
     "layer": (
+        signature,
         layers.constructed,
         layers.behaviour,
         layers.channels_last_behaviour,
@@ -49,6 +85,8 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         layers.compiled_layer,
         layers.on_meta,
         layers.refused,
+        layers.pure,
+        *OF_ANY_CALL,
     ),
     "optimizer": optimizers.CHECKS + optimizer_numbers.CHECKS + optimizer_objects.CHECKS,
     "initializer": initializers.CHECKS,
@@ -57,20 +95,23 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
 """All checks of each kind of target, the telling ones first."""
 
 OF_NAIVE = frozenset(
-    {values, first_derivatives, shifted_and_scaled, error_inputs, global_state, purity}
-    | {layers.constructed, layers.behaviour, layers.copied}
+    {signature, values, first_derivatives, shifted_and_scaled, error_inputs, global_state, purity}
+    | {layers.constructed, layers.behaviour, layers.copied, layers.pure}
+    | {reference, untouched, gradcheck, random_stream, law_of_the_draw, no_graph_kept}
     | {*CHECKS["optimizer"], *CHECKS["initializer"], *CHECKS["transform"]} - {optimizer_numbers.half_precision}
 )
 """What a definition has to satisfy: values and first derivatives, not speed and not transforms."""
 
-SLOW = frozenset({gradgradcheck, compiled, purity, layers.compiled_layer})
+OF_OUR_OWN = frozenset({purity, layers.pure, optimizers.purity, initializers.purity, transforms.purity})
+"""What nobody else is asked for: a layer of somebody's own may be made of whatever they like."""
+
+SLOW = frozenset({gradgradcheck, compiled, purity, layers.pure, layers.compiled_layer, compiled_once, inductor})
 """What takes long by itself: a quick run leaves it out, and a sample may take ten times the time limit."""
 
 
 def checks_of(target: Target) -> list[Check]:
     """The checks that apply to a target."""
-    checks = list(CHECKS.get(target.kind, ()))
-    if target.tier == "naive":
-        return [check for check in checks if check in OF_NAIVE]
-    # somebody's own may be made of whatever they like
-    return checks if target.tier else [check for check in checks if check.__name__ != "purity"]
+    checks = CHECKS.get(target.kind, ())
+    if target.tier is None:
+        return [check for check in checks if check not in OF_OUR_OWN]
+    return [check for check in checks if target.tier != "naive" or check in OF_NAIVE]

@@ -1,6 +1,7 @@
 """Derivatives beyond the first, and the transforms of ``torch.func``."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,9 +10,10 @@ from torch.utils._pytree import tree_flatten
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
-from conceptlab.verify.calls import run, second_gradients
-from conceptlab.verify.closeness import check_same
-from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none, unless_torch_fails
+from conceptlab.verify.calls import run, second_gradients, upstream
+from conceptlab.verify.closeness import NOISE, check_same
+from conceptlab.verify.outcomes import OfLeaves, few, of_leaves
+from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 
 
@@ -103,26 +105,70 @@ def vmapped(target: Target) -> Tally:
     return each(target.samples(), compare)
 
 
-def gradgradcheck(target: Target) -> Tally:
-    """Derivatives of first and second order against finite differences, on the smallest samples."""
-    sized = [
-        s for s in target.samples() if s.smooth and 0 < sum(a.numel() for a in s.args if isinstance(a, Tensor)) <= 100
-    ]
-    few = [s for s in sized if any(isinstance(a, Tensor) and a.requires_grad for a in s.args)][
-        :: max(1, len(sized) // 4)
-    ]
+def func_grad(target: Target) -> Tally:
+    """``torch.func.grad`` of the result's product with random numbers, by inputs and parameters."""
+
+    def gradient(whole: OfLeaves) -> Any:
+        def scalar(*values: Tensor) -> Tensor:
+            outputs = _numbers(whole.call(*values))
+            products = [(y * g).sum() for y, g in zip(outputs, upstream(outputs), strict=True)]
+            return torch.stack(products).sum()
+
+        places = tuple(range(len(whole.leaves)))
+        return torch.func.grad(scalar, argnums=places)(*(x.detach() for x in whole.leaves))
 
     def compare(sample: Sample) -> None:
-        def check(function: Callable) -> None:
-            def seeded(*args: Any) -> Any:
-                torch.manual_seed(0)
-                copies = [a.clone() if isinstance(a, Tensor) else a for a in args]
-                return function(*copies, **sample.kwargs)
+        theirs = of_torch(lambda: of_leaves(target, sample, theirs=True))
+        if not theirs.leaves:
+            raise NotApplicable("nothing to differentiate by")
+        expected = of_torch(lambda: gradient(theirs), "torch has no derivative")
+        received = gradient(of_leaves(target, sample))
+        check_same(received, expected, "func.grad", noise=NOISE, strides=False)
 
-            torch.autograd.gradcheck(seeded, sample.args, fast_mode=True, check_forward_ad=False)
-            if torch_samples.supports_second_derivative(target.part):
-                torch.autograd.gradgradcheck(seeded, sample.args, fast_mode=True, atol=1e-4)
+    return each(few(target.samples(), 20), compare)
 
-        unless_torch_fails(check, target.implementation, target.builtin, "torch's own fails it")
 
-    return each(few, compare)
+def gradcheck(target: Target) -> Tally:
+    """Derivatives against finite differences, on the smallest samples."""
+    return each(_smallest(target), lambda sample: _against_differences(target, sample, torch.autograd.gradcheck))
+
+
+def gradgradcheck(target: Target) -> Tally:
+    """Derivatives of second order against finite differences, on the smallest samples."""
+
+    def compare(sample: Sample) -> None:
+        if not torch_samples.supports_second_derivative(target.part):
+            raise NotApplicable("torch has no second derivative")
+        _against_differences(target, sample, partial(torch.autograd.gradgradcheck, atol=1e-4))
+
+    return each(_smallest(target), compare)
+
+
+def _against_differences(target: Target, sample: Sample, check: Callable) -> None:
+    """Raises:
+    NotApplicable: torch's own derivative is not that of the differences either, as at a kink.
+    """
+
+    def checked(*, theirs: bool) -> None:
+        whole = of_leaves(target, sample, theirs=theirs)
+        check(lambda *values: tuple(_numbers(whole.call(*values))), whole.leaves, fast_mode=True)
+
+    try:
+        checked(theirs=False)
+    except Exception:
+        of_torch(lambda: checked(theirs=True), "torch's own fails")
+        raise
+
+
+def _numbers(result: Any) -> list[Tensor]:
+    return [y for y in tree_flatten(result)[0] if isinstance(y, Tensor) and y.is_floating_point()]
+
+
+def _smallest(target: Target) -> list[Sample]:
+    """A few of those of at most 1000 numbers."""
+
+    def fits(sample: Sample) -> bool:
+        tensors = [a for a in sample.args if isinstance(a, Tensor)]
+        return 0 < sum(a.numel() for a in tensors) <= 1000 and any(a.requires_grad for a in tensors)
+
+    return few((sample for sample in target.samples() if sample.smooth and fits(sample)), 6)

@@ -14,6 +14,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
+from conceptlab.swapping.audit import foreign_operations
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import Outcome, channels_last, gradients, run
 from conceptlab.verify.closeness import NOISE, Mismatch, check_same, shape
@@ -117,14 +118,14 @@ def copied(target: Target) -> Tally:
 
         def check(original: nn.Module) -> None:
             expected = run(original, sample.args, sample.kwargs).output
-            saved = io.BytesIO()
-            torch.save(original, saved)
-            saved.seek(0)
-            copies = {
-                "deepcopy": copy.deepcopy(original),
-                "pickle": pickle.loads(pickle.dumps(original)),
-                "torch.save": torch.load(saved, weights_only=False),  # our own bytes, written three lines above
-            }
+            copies = {"deepcopy": copy.deepcopy(original)}
+            # a class that a function makes cannot be found again by its name
+            if "<locals>" not in type(original).__qualname__:
+                saved = io.BytesIO()
+                torch.save(original, saved)
+                saved.seek(0)
+                copies["pickle"] = pickle.loads(pickle.dumps(original))
+                copies["torch.save"] = torch.load(saved, weights_only=False)  # our own bytes, written two lines above
             for how, twin in copies.items():
                 check_same(getattr(twin, "tier", None), getattr(original, "tier", None), f"tier after {how}")
                 check_same(run(twin, sample.args, sample.kwargs).output, expected, f"value after {how}", bound=0.0)
@@ -172,6 +173,22 @@ def on_meta(target: Target) -> Tally:
         check_same(tree_map(shape, ours), tree_map(shape, theirs), "meta device")
 
     return each(target.samples(), compare)
+
+
+def pure(target: Target) -> Tally:
+    """Forward, backward and double backward are made of elementary operations, none of which is torch.nn's."""
+
+    def check(sample: Sample) -> None:
+        ours, theirs = (
+            foreign_operations(module, sample.args, sample.kwargs, target.part.concept)
+            for module in pair(target, sample)
+        )
+        # a number is looked at only where torch's own layer does: for momentum=None, which counts batches
+        looked_at = set(theirs.get("forward", ())) & {"_local_scalar_dense"}
+        if found := {phase: names for phase, names in ours.items() if set(names) - looked_at}:
+            raise Mismatch(f"expected the operations of conceptlab.swapping.audit.PRIMITIVES, ran {found}")
+
+    return each(_kinds(target), check)
 
 
 def refused(target: Target) -> Tally:

@@ -5,7 +5,8 @@ r"""Losses of a yes or no, with their derivatives.
 $$ \frac{\partial \ell}{\partial x} = \frac{1 - t}{1 - x} - \frac{t}{x} = \frac{x - t}{x (1 - x)}, \qquad
    \frac{\partial \ell}{\partial t} = \log(1 - x) - \log x $$
 
-At $x = 0$ and $1$ a logarithm is infinite: it is taken as −100, and $x (1 - x)$ as $10^{-12}$.
+At $x = 0$ and $1$ a logarithm is infinite: in the loss it is taken as −100, and $x (1 - x)$ as $10^{-12}$; the
+derivative by $t$ is infinite there, as torch's.
 
 **From a score** $x$, of which $\sigma(x)$ is the probability. Both logarithms are $\log \sigma$, since $\log(1 -
 \sigma(x)) = \log \sigma(-x) = \log \sigma(x) - x$; so, with ``pos_weight`` $p$,
@@ -91,7 +92,8 @@ def _slope(x: Tensor, t: Tensor) -> Tensor:
 
 
 def _slope_by_target(x: Tensor) -> Tensor:
-    return torch.log1p(-x).clamp(min=-100) - torch.log(x).clamp(min=-100)
+    # infinite at 0 and 1, as torch's
+    return torch.log1p(-x) - torch.log(x)
 
 
 def _require_same_size(where: str, input: Tensor, target: Tensor) -> None:

@@ -143,8 +143,8 @@ def adaptive(where: str, rank: int, input: Tensor, output_size: Sizes | None) ->
                 remedy="Give ([B,] C, …).",
             )
         )
-    first = -rank if "avg" in where else -rank - 1  # torch takes means of no channels, but not their maxima
-    _check_input(where, rank, input, input.shape[first:])
+    # torch takes means of no samples and of no channels, but maxima only where nothing but the first axis is empty
+    _check_input(where, rank, input, input.shape[-rank:] if "avg" in where else input.shape[1:])
     if output_size is None and rank == 1:
         raise TypeError(f"{where}: argument 'output_size' must be an int, not None.")
     many = [output_size] * rank if output_size is None or isinstance(output_size, int) else list(output_size)

@@ -1,5 +1,6 @@
 """What a call needs of memory: the most at one time, and what it keeps for its backward pass."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -35,16 +36,34 @@ class _Meter(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         before = {_key(t) for t in tree_flatten((args, kwargs))[0] if isinstance(t, Tensor)}
         result = func(*args, **(kwargs or {}))
-        self.live = {key: size for key, size in self.live.items() if not key.expired()}
+        self.now()
         for tensor in tree_flatten(result)[0]:
             if isinstance(tensor, Tensor) and _key(tensor) not in before:
                 self.live[_key(tensor)] = tensor.untyped_storage().nbytes()
         self.peak = max(self.peak, sum(self.live.values()))
         return result
 
+    def now(self) -> int:
+        """The bytes of those that still live."""
+        self.live = {key: size for key, size in self.live.items() if not key.expired()}
+        return sum(self.live.values())
+
 
 def _key(tensor: Tensor) -> StorageWeakRef:
     return StorageWeakRef(tensor.untyped_storage())
+
+
+def growth(call: Callable[[], object], times: int = 200) -> int:
+    """By how many bytes more memory is held after ``times`` calls than after the first few."""
+    with _Meter() as meter:
+        for _ in range(5):
+            call()
+        before = meter.now()
+        for _ in range(times - 5):
+            call()
+        if meter.now() > before:
+            gc.collect()  # a cycle is no leak
+        return meter.now() - before
 
 
 def saved_bytes(forward: Callable[[], object]) -> int:

@@ -1,0 +1,109 @@
+"""One call of a target, whatever its kind: of a function, or of a layer that is built for it."""
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map
+
+from conceptlab.core.samples import Sample
+from conceptlab.verify.calls import SEED, Layout, Outcome, gradients, run
+from conceptlab.verify.closeness import check_same
+from conceptlab.verify.tally import of_torch, or_none
+from conceptlab.verify.target import Target
+
+
+def callable_of(target: Target, sample: Sample, *, theirs: bool = False) -> Callable:
+    """The function; of a layer, one that is built as the sample says. Or torch's own."""
+    if target.part.is_class:
+        return target.built(sample, of_torch=theirs)
+    return target.builtin if theirs else target.implementation
+
+
+def outcome(target: Target, sample: Sample, *, theirs: bool = False, layout: Layout | None = None) -> Outcome:
+    """One seeded call of the target, or of torch's own; a layer's parameters are among the leaves."""
+    return called(callable_of(target, sample, theirs=theirs), sample, layout=layout)
+
+
+def called(function: Callable, sample: Sample, *, layout: Layout | None = None) -> Outcome:
+    """One seeded call of a function, or of a layer, whose parameters are among the leaves."""
+    result = run(function, sample.args, sample.kwargs, layout=layout)
+    if isinstance(function, nn.Module):
+        result.leaves.extend(p for p in function.parameters() if p.requires_grad)
+    return result
+
+
+def compare_calls(
+    target: Target, sample: Sample, *, layout: Layout | None = None, noise: float = 0.0, values_only: bool = False
+) -> None:
+    """Values and gradients of one call of the target, and of torch's own.
+
+    Raises:
+        Mismatch: they differ.
+        NotApplicable: torch itself refuses the call.
+    """
+    theirs = of_torch(lambda: outcome(target, sample, theirs=True, layout=layout))
+    expected = None if values_only else or_none(lambda: gradients(theirs))
+    ours = outcome(target, sample, layout=layout)
+    check_same(ours.output, theirs.output, "value", strides=False)
+    if expected is not None:
+        check_same(gradients(ours), expected, "gradient", noise=noise, strides=False)
+
+
+@dataclass(frozen=True)
+class OfLeaves:
+    """One call as a function of the tensors that it is differentiated by, and of nothing else.
+
+    Attributes:
+        call: takes the tensors, in the order of ``leaves``; seeded, so that each call draws the same.
+        leaves: a layer's inputs, then its parameters.
+    """
+
+    call: Callable
+    leaves: tuple[Tensor, ...]
+
+
+def of_leaves(target: Target, sample: Sample, *, theirs: bool = False) -> OfLeaves:
+    """A sample's call in that form; only positional arguments are differentiated by."""
+    function = callable_of(target, sample, theirs=theirs)
+    own = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
+    places = [i for i, a in enumerate(sample.args) if isinstance(a, Tensor) and a.requires_grad]
+
+    def call(*values: Tensor) -> Any:
+        # an in-place function may write to what it is given, and finite differences come back to it
+        args = [a.clone() if isinstance(a, Tensor) else a for a in sample.args]
+        for place, value in zip(places, values, strict=False):
+            args[place] = value.clone()
+        torch.manual_seed(SEED)
+        if isinstance(function, nn.Module):
+            parameters = dict(zip(own, values[len(places) :], strict=True))
+            return torch.func.functional_call(function, parameters, tuple(args), dict(sample.kwargs))
+        return function(*args, **sample.kwargs)
+
+    return OfLeaves(call, (*(sample.args[i] for i in places), *own.values()))
+
+
+def with_rows(sample: Sample, change: Callable[[Tensor], Tensor]) -> Sample | None:
+    """With other rows, of the first argument and of all tensors that have as many; None where it has no rows."""
+    first = next(iter(sample.args), None)
+    if not isinstance(first, Tensor) or not first.dim():
+        return None
+
+    def changed(value: Any) -> Any:
+        if not isinstance(value, Tensor) or value.shape[:1] != first.shape[:1]:
+            return value
+        return change(value.detach()).clone().requires_grad_(value.requires_grad)
+
+    args, kwargs = tree_map(changed, (sample.args, dict(sample.kwargs)))
+    return replace(sample, args=args, kwargs=kwargs)
+
+
+def few(samples: Iterable[Sample], count: int) -> list[Sample]:
+    """At most ``count`` of the samples, drawn from all alike, the same in every run."""
+    every = list(samples)
+    if len(every) <= count:
+        return every
+    return [every[i] for i in sorted(random.Random(0).sample(range(len(every)), count))]

@@ -1,0 +1,68 @@
+"""``torch.compile``: once for all inputs of one shape, and by its own compiler."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from conceptlab.core.samples import Sample
+from conceptlab.verify.calls import Outcome, gradients, run, step_away
+from conceptlab.verify.closeness import NOISE, check_same
+from conceptlab.verify.outcomes import callable_of, few
+from conceptlab.verify.tally import NotApplicable, Tally, each
+from conceptlab.verify.target import Target
+
+
+def compiled_once(target: Target) -> Tally:
+    """Inputs of the same shapes are compiled for once: nothing in a call depends on values, or on earlier calls."""
+
+    def twice(function: Callable, sample: Sample) -> None:
+        whole = _compiled(function, sample, "eager")
+        run(whole, sample.args, {}, leaves_first=True)
+        with torch.compiler.set_stance("fail_on_recompile"):
+            for _ in range(2):
+                run(whole, sample.args, {}, leaves_first=True)
+
+    return each(few(target.samples(), 1), lambda sample: _as_torch(target, sample, twice))
+
+
+def inductor(target: Target) -> Tally:
+    """Compiled to machine code by Inductor: values and gradients, of one sample."""
+
+    def same(function: Callable, sample: Sample) -> None:
+        eager = callable_of(target, sample, theirs=True)
+        expected = _with_parameters(run(eager, sample.args, sample.kwargs), eager)
+        whole = _compiled(function, sample, "inductor")
+        received = _with_parameters(run(whole, sample.args, {}, leaves_first=True), function)
+        check_same(received.output, expected.output, "compiled value", strides=False)
+        check_same(gradients(received), gradients(expected), "compiled gradient", noise=1000 * NOISE, strides=False)
+
+    return each(few(target.samples(), 1), lambda sample: _as_torch(target, sample, same))
+
+
+def _as_torch(target: Target, sample: Sample, compare: Callable[[Callable, Sample], None]) -> None:
+    """Compare; what fails for torch's own as well does not apply. It is only then compiled, too, since that is slow."""
+    try:
+        compare(callable_of(target, sample), sample)
+    except Exception:
+        try:
+            compare(callable_of(target, sample, theirs=True), sample)
+        except Exception as error:
+            raise NotApplicable("torch's own fails, too, when it is compiled") from error
+        raise
+
+
+def _compiled(function: Callable, sample: Sample, backend: str) -> Callable:
+    torch.compiler.reset()
+
+    def call(*args: Any) -> Any:
+        return function(*map(step_away, args), **sample.kwargs)
+
+    return torch.compile(call, fullgraph=True, backend=backend)
+
+
+def _with_parameters(result: Outcome, function: Callable) -> Outcome:
+    if isinstance(function, nn.Module):
+        result.leaves.extend(p for p in function.parameters() if p.requires_grad)
+    return result

@@ -1,0 +1,174 @@
+"""Inputs at the ends of what torch accepts: tiny, empty, alone, not finite, tied, expanded, complex."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_map
+
+from conceptlab.core.samples import Sample
+from conceptlab.verify import torch_samples
+from conceptlab.verify.calls import Layout, gradients, run, scattered
+from conceptlab.verify.closeness import NOISE, Mismatch, check_same
+from conceptlab.verify.outcomes import compare_calls, few, outcome, with_rows
+from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
+from conceptlab.verify.target import Target
+
+Change = Callable[[Tensor], Tensor]
+
+
+def tiny_inputs(target: Target) -> Tally:
+    """Values and gradients again with the first input × 1e-30, where squares vanish and small differences show."""
+    changed = (_first_changed(sample, "× 1e-30", lambda x: x * 1e-30) for sample in few(target.samples(), 20))
+    return each(filter(None, changed), lambda sample: compare_calls(target, sample))
+
+
+def expanded_inputs(target: Target) -> Tally:
+    """Values and gradients for inputs of which all rows are one and the same memory."""
+
+    def compare(sample: Sample) -> None:
+        _refuse_written(target, sample)
+        # rows that are all alike have no variance: what a norm computes is rounding, times 1 / √eps
+        compare_calls(target, sample, layout=_expanded, noise=1000 * NOISE)
+
+    return each(few(target.samples(), 20), compare)
+
+
+def _expanded(x: Tensor) -> Tensor:
+    return x[:1].expand(x.shape) if x.dim() else x
+
+
+def _refuse_written(target: Target, sample: Sample) -> None:
+    """Raises:
+    NotApplicable: torch writes to an argument, which is undefined where many numbers are one memory.
+    """
+    theirs = of_torch(lambda: outcome(target, sample, theirs=True, layout=_expanded))
+    before = run(lambda *args, **kwargs: None, sample.args, sample.kwargs, layout=_expanded)
+    try:
+        check_same(theirs.arguments, before.arguments, "arguments", bound=0.0, strides=False)
+    except Mismatch as error:
+        raise NotApplicable("it is written to, which may not be expanded") from error
+
+
+def extremes(target: Target) -> Tally:
+    """Values and gradients for no samples, one, no channels, NaN, ±inf, zeros, whole numbers, equal numbers."""
+
+    def compare(sample: Sample) -> None:
+        answer = _decided(target, sample)
+        # ∞ − ∞: the value is NaN, and its gradient what the order of the terms makes of it
+        indefinite = any(x.isnan().any() for x in _numbers(answer)) and not _has_nan(sample)
+        compare_calls(target, sample, noise=NOISE, values_only=indefinite)
+
+    # a layer's parameters say how many channels there are
+    channels = not target.part.is_class
+    return each((end for sample in few(target.samples(), 6) for end in ends(sample, channels=channels)), compare)
+
+
+def ends(sample: Sample, *, channels: bool) -> Iterator[Sample]:
+    """A sample's variants at the ends; that without channels only where ``channels``."""
+    rows: dict[str, Change] = {"no samples": lambda x: x[:0], "one sample": lambda x: x[:1]}
+    for name, change in rows.items():
+        if (changed := with_rows(sample, change)) is not None:
+            yield dataclasses.replace(changed, name=f"{sample.name}, {name}")
+    if channels and (changed := _without_channels(sample)) is not None:
+        yield changed
+    changes: dict[str, Change] = {
+        "NaN": lambda x: _with_one(x, math.nan),
+        "inf": lambda x: _with_one(x, math.inf),
+        "-inf": lambda x: _with_one(x, -math.inf),
+        "zeros": torch.zeros_like,
+        "equal numbers": lambda x: torch.full_like(x, 0.5),
+        "whole numbers": torch.round,
+    }
+    for name, change in changes.items():
+        if (changed := _first_changed(sample, name, change)) is not None:
+            yield changed
+
+
+def _first_changed(sample: Sample, name: str, change: Change) -> Sample | None:
+    """With another first argument; None where that is no tensor of numbers."""
+    first, *rest = sample.args or (None,)
+    if not isinstance(first, Tensor) or not first.is_floating_point():
+        return None
+    changed = change(first.detach().clone()).requires_grad_(first.requires_grad)
+    return dataclasses.replace(sample, name=f"{sample.name}, {name}", args=(changed, *rest))
+
+
+def _with_one(x: Tensor, number: float) -> Tensor:
+    flat = x.flatten()
+    flat[x.numel() // 2 : x.numel() // 2 + 1] = number
+    return flat.reshape(x.shape)
+
+
+def _without_channels(sample: Sample) -> Sample | None:
+    """With no channels in the first argument, nor in tensors of its shape, nor in vectors that had one for each."""
+    first = next(iter(sample.args), None)
+    # without classes there is none that an integer could name
+    integers = any(isinstance(a, Tensor) and not a.is_floating_point() for a in sample.args)
+    if not isinstance(first, Tensor) or first.dim() < 2 or integers:
+        return None
+
+    def narrowed(value: Any) -> Any:
+        if not isinstance(value, Tensor) or value.shape not in (first.shape, first.shape[1:2]):
+            return value
+        empty = value.detach().narrow(0 if value.dim() == 1 else 1, 0, 0)
+        return empty.clone().requires_grad_(value.requires_grad)
+
+    args, kwargs = tree_map(narrowed, (sample.args, dict(sample.kwargs)))
+    return dataclasses.replace(sample, name=f"{sample.name}, no channels", args=args, kwargs=kwargs)
+
+
+def _decided(target: Target, sample: Sample) -> Any:
+    """torch's own result.
+
+    Raises:
+        NotApplicable: torch's answer is another one where the same numbers lie otherwise in memory, as for some
+            functions at NaN, of which its vector instructions and its plain ones make different things.
+    """
+    # in place torch takes other paths, but its answer is meant to be the same
+    plain = dataclasses.replace(
+        sample, kwargs=_not_in_place(sample.kwargs), init_kwargs=_not_in_place(sample.init_kwargs)
+    )
+    answer, other = (_answer(target, plain, layout) for layout in (None, scattered))
+    try:
+        check_same(other, answer, "torch's own", noise=NOISE, strides=False)
+    except Mismatch as error:
+        raise NotApplicable("torch's own answer depends on how the input lies in memory") from error
+    return answer[0]
+
+
+def _answer(target: Target, sample: Sample, layout: Layout | None) -> tuple[Any, Any]:
+    """torch's own result, and its gradients, where it has them."""
+    theirs = or_none(lambda: outcome(target, sample, theirs=True, layout=layout))
+    return (None, None) if theirs is None else (theirs.output, or_none(lambda: gradients(theirs)))
+
+
+def _has_nan(sample: Sample) -> bool:
+    return any(x.isnan().any() for x in _numbers((sample.args, dict(sample.kwargs))))
+
+
+def _numbers(nested: Any) -> list[Tensor]:
+    return [x for x in tree_flatten(nested)[0] if isinstance(x, Tensor) and x.is_floating_point()]
+
+
+def _not_in_place(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in kwargs.items() if name != "inplace"}
+
+
+def complex_numbers(target: Target) -> Tally:
+    """Values and gradients for complex inputs, where torch takes them; what is refused in words is no failure."""
+    if target.part.is_class:
+        source = torch_samples.class_samples(target.part, torch.complex128, training=True)
+    else:
+        source = torch_samples.function_samples(target.part, torch.complex128)
+
+    def compare(sample: Sample) -> None:
+        try:
+            compare_calls(target, sample, noise=NOISE)
+        except NotImplementedError as error:
+            raise NotApplicable("it refuses complex numbers in words") from error
+
+    return each(few(source, 20), compare)

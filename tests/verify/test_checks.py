@@ -1,0 +1,312 @@
+"""Each check can fail: a small mistake that it is there for. And torch's own, verified as if by hand, passes."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from conceptlab.verify import suite
+from conceptlab.verify.suite import CHECKS, layers
+from conceptlab.verify.target import Target, part_like, target
+
+REAL = torch.autograd.Function
+
+
+def swapped_arguments(dim, input, _stacklevel=3, dtype=None):
+    return F.softmax(input, dim, dtype=dtype)
+
+
+def another_default(input, p=0.4, training=True, inplace=False):
+    return F.dropout(input, p, training, inplace)
+
+
+class WritesUpstream(REAL):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output.mul_(ctx.saved_tensors[0] > 0)
+
+
+def writes_upstream(input, inplace=False):
+    return WritesUpstream.apply(input)
+
+
+def says_nothing(input, output_size, return_indices=False):
+    try:
+        return F.adaptive_max_pool1d(input, output_size, return_indices)
+    except Exception as error:
+        raise type(error)("no") from None
+
+
+def half_right(input):
+    return torch.sigmoid(input) * (1 + 1e-7)
+
+
+def with_an_epsilon(input, inplace=False):
+    return (input.square() + 1e-40).sqrt().add(input) / 2
+
+
+def in_memory_order(input, inplace=False):
+    # as memory has it: an expanded input has one row of it
+    flat = input.as_strided((min(input.numel(), input.untyped_storage().nbytes() // input.element_size()),), (1,))
+    return flat.clamp(min=0).mul(1).sum() * 0 + (
+        flat[0] * 0 + input.clamp(min=0) * (1 + (flat.numel() < input.numel()))
+    )
+
+
+def kinked_at_zero(input, inplace=False):
+    return torch.where(input >= 0, input, 0)
+
+
+def refuses_no_samples(input, dim=None, _stacklevel=3, dtype=None):
+    return F.softmax(input.reshape(len(input), -1).reshape(input.shape) if input.dim() else input, dim, dtype=dtype)
+
+
+def without_conjugate(input, weight, bias=None):
+    return Product.apply(input, weight) + (0 if bias is None else bias)
+
+
+class Product(REAL):
+    @staticmethod
+    def forward(ctx, x, weight):
+        ctx.save_for_backward(x, weight)
+        return F.linear(x, weight)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, weight = ctx.saved_tensors
+        rows = g.reshape(-1, g.shape[-1]) if weight.dim() > 1 else g.reshape(-1, 1)
+        weight_grad = (rows.mT @ x.reshape(-1, x.shape[-1])).reshape(weight.shape)
+        return (rows @ weight.reshape(-1, weight.shape[-1])).reshape(x.shape), weight_grad
+
+
+def draws_too_much(input, p=0.5, training=True, inplace=False):
+    result = F.dropout(input, p, training, inplace)
+    torch.rand(1)
+    return result
+
+
+def not_rescaled(input, p=0.5, training=True, inplace=False):
+    return F.dropout(input, p, training, inplace) * (1 - p if training and p < 1 else 1)
+
+
+def drops_the_other_share(input, p=0.5, training=True, inplace=False):
+    if not training or p in (0, 1):
+        return F.dropout(input, p, training, inplace)
+    return input * (torch.rand_like(input) < p) / (1 - p)
+
+
+class FreshMask(REAL):
+    @staticmethod
+    def forward(ctx, x, p):
+        ctx.p = p
+        return F.dropout(x, p)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return F.dropout(grad_output, ctx.p), None
+
+
+def fresh_mask(input, p=0.5, training=True, inplace=False):
+    return FreshMask.apply(input, p) if training else F.dropout(input, p, False, inplace)
+
+
+class DoubledSlope(REAL):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return torch.tanh(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    def backward(ctx, g):
+        (y,) = ctx.saved_tensors
+        return g * (1 - y.square()) * 2
+
+
+def doubled_slope(input):
+    return DoubledSlope.apply(input)
+
+
+class WithoutSetup(REAL):
+    """Right, but of the kind that ``torch.func`` refuses."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = torch.tanh(x)
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        (y,) = ctx.saved_tensors
+        return g * (1 - y * y)
+
+
+def without_setup(input):
+    return WithoutSetup.apply(input)
+
+
+class SavedIntermediate(REAL):
+    """Its backward takes the slope for a constant: right once, and wrong twice."""
+
+    @staticmethod
+    def forward(ctx, x):
+        y = torch.tanh(x)
+        ctx.slope = (1 - y * y).detach()
+        return y
+
+    @staticmethod
+    def backward(ctx, g):
+        return g * ctx.slope
+
+
+def saved_intermediate(input):
+    return SavedIntermediate.apply(input)
+
+
+KEPT: list = []
+
+
+def remembers_all(input, inplace=False):
+    KEPT.append(input.detach().clone())
+    return F.relu(input)
+
+
+def remembers_the_last(input, inplace=False):
+    KEPT[:] = [F.relu(input)]
+    return KEPT[0] * 1
+
+
+def saves_much(input):
+    y = torch.tanh(input)
+    for _ in range(4):
+        y = (y * 2).square().sqrt() * y.sign() / 2
+    return y
+
+
+def counts_calls():
+    calls = [0]
+
+    def relu(input, inplace=False):
+        calls[0] += 1
+        return F.relu(input) * (calls[0] / calls[0])
+
+    return relu
+
+
+def wrong_when_compiled(input, inplace=False):
+    return F.relu(input) * (1 + torch.compiler.is_compiling())
+
+
+class Impure(nn.ReLU):
+    def forward(self, input: Tensor) -> Tensor:
+        return F.relu(input)
+
+
+class BiasedOnce(nn.Linear):
+    """Its first weights are not torch's."""
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        torch.rand(1)
+
+
+class KeepsGraph(nn.BatchNorm2d):
+    def forward(self, input: Tensor) -> Tensor:
+        self.last = super().forward(input)
+        return self.last * 1
+
+
+class Renamed(nn.Linear):
+    def __init__(self, n_in, n_out, bias=True, device=None, dtype=None):
+        super().__init__(n_in, n_out, bias, device, dtype)
+
+
+LATE = {"inductor", "flat_memory", "compiled_once"}
+MUTANTS = [
+    ("signature", "swapped-arguments", "softmax", swapped_arguments),
+    ("signature", "another-default", "dropout", another_default),
+    ("signature", "other-names-of-a-class", "Linear", Renamed),
+    ("untouched", "upstream-gradient-written-to", "relu", writes_upstream),
+    ("error_words", "message-without-a-word", "adaptive_max_pool1d", says_nothing),
+    ("reference", "seven-digits", "sigmoid", half_right),
+    ("tiny_inputs", "epsilon-that-is-larger", "relu", with_an_epsilon),
+    ("expanded_inputs", "memory-order", "relu", in_memory_order),
+    ("extremes", "slope-at-zero", "relu", kinked_at_zero),
+    ("extremes", "no-samples", "softmax", refuses_no_samples),
+    ("complex_numbers", "lost-conjugate", "linear", without_conjugate),
+    ("random_stream", "one-draw-more", "dropout", draws_too_much),
+    ("random_stream", "draw-after-construction", "Linear", BiasedOnce),
+    ("law_of_the_draw", "not-rescaled", "dropout", not_rescaled),
+    ("law_of_the_draw", "other-share", "dropout", drops_the_other_share),
+    ("law_of_the_draw", "fresh-mask-in-backward", "dropout", fresh_mask),
+    ("gradcheck", "doubled-slope", "tanh", doubled_slope),
+    ("func_grad", "function-that-torch-func-refuses", "tanh", without_setup),
+    ("gradgradcheck", "constant-slope", "tanh", saved_intermediate),
+    ("no_graph_kept", "last-result-kept", "relu", remembers_the_last),
+    ("no_graph_kept", "attribute-of-a-layer", "BatchNorm2d", KeepsGraph),
+    ("saved_memory", "long-chain", "tanh", saves_much),
+    ("flat_memory", "list-that-grows", "relu", remembers_all),
+    ("compiled_once", "counter", "relu", counts_calls()),
+    ("inductor", "wrong-when-compiled", "relu", wrong_when_compiled),
+]
+
+
+@pytest.mark.parametrize(
+    ("check", "like", "wrong"),
+    [
+        pytest.param(c, like, f, id=f"{c}-catches-{what}", marks=pytest.mark.slow if c in LATE else ())
+        for c, what, like, f in MUTANTS
+    ],
+)
+def test_a_mistake_is_found(check, like, wrong):
+    tally = getattr(suite, check)(target(wrong, like))
+    KEPT.clear()
+    assert tally.failures, f"{tally.passed} passed, {dict(tally.left_out)} did not apply"
+
+
+def test_pure_catches_torchs_own():
+    part = part_like("ReLU")
+    assert layers.pure(Target(part, Impure)).failures
+
+
+NEW = [check for check in suite.OF_ANY_CALL if check not in suite.SLOW]
+OF_TORCH = ["relu", "softmax", "conv2d", "batch_norm", "dropout", "cross_entropy", "max_pool2d", "layer_norm"]
+OF_TORCH += ["Linear", "BatchNorm2d", "LSTM", "MultiheadAttention", "Dropout"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("check", [suite.signature, *NEW], ids=lambda check: check.__name__)
+@pytest.mark.parametrize("name", OF_TORCH)
+def test_no_false_alarm(name, check):
+    part = part_like(name)
+    check(Target(part, part.torch)).raise_if_failed()
+
+
+def test_every_check_says_what_it_means():
+    for check in {check for checks in CHECKS.values() for check in checks}:
+        assert (check.__doc__ or "").splitlines()[0].endswith("."), check.__name__
+
+
+def test_a_class_of_a_function_is_copied_without_pickle():
+    class Local(nn.Linear):
+        pass
+
+    layers.copied(target(Local, "Linear")).raise_if_failed()
+
+
+def test_options_of_ones_own_are_no_other_signature():
+    def relu(input, inplace=False, *, slope=0.0):
+        return F.relu(input, inplace)
+
+    assert suite.signature(target(relu, "relu")).passed == 1
