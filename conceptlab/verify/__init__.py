@@ -1,10 +1,11 @@
 """Is it right? `verify` asks it of any implementation of what torch has, `checks` as one test a check."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from conceptlab.verify.report import Report, Result
+from conceptlab.verify.reproduction import explain
 from conceptlab.verify.suite import Check, checks_of
 from conceptlab.verify.target import Target, target
 
@@ -33,8 +34,12 @@ class BoundCheck:
         self.check(self.target).raise_if_failed()
 
     def result(self) -> Result:
-        """The same, as a value."""
-        return Result.of(str(self), self.says, self.check(self.target))
+        """The same, as a value, with the smallest input that fails and the likeliest cause."""
+        tally = self.check(self.target)
+        result = Result.of(str(self), self.says, tally)
+        if not tally.failures:
+            return result
+        return replace(result, **asdict(explain(self.check, self.target, tally.failures)))
 
 
 def checks(implementation: Any, like: Any) -> list[BoundCheck]:

@@ -20,6 +20,9 @@ class Result:
         failed: how many failed.
         left_out: how many did not apply, by reason: torch itself cannot do them.
         failures: what went wrong, first failure first.
+        code: what shows the first failure in a Python prompt, with the smallest input that was found.
+        output: what the code prints: what was expected, and what was received.
+        cause: the likeliest cause, in words.
     """
 
     check: str
@@ -28,6 +31,9 @@ class Result:
     failed: int = 0
     left_out: dict[str, int] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
+    code: str = ""
+    output: str = ""
+    cause: str = ""
 
     @classmethod
     def of(cls, check: str, says: str, tally: Tally) -> "Result":
@@ -73,6 +79,8 @@ class Report:
             lines.append(f"  {result.status:14} {result.check:24} {samples}")
             lines += [f"    {reason}: {n} left out" for reason, n in result.left_out.items()]
             lines += [f"    {failure}" for failure in result.failures[:1]]
+            lines += [f"    likely: {result.cause}"] if result.cause else []
+            lines += [f"      {line}" for text in (result.code, result.output) for line in text.splitlines()]
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:

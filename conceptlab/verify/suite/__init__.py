@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from conceptlab.verify.suite import layers
+from conceptlab.verify.suite import habits, layers
 from conceptlab.verify.suite.derivatives import forward_mode, gradgradcheck, second_derivatives, vmapped
 from conceptlab.verify.suite.precision import half_precision, precision
 from conceptlab.verify.suite.surroundings import autocast, compiled, devices, fake_cuda
@@ -41,6 +41,9 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
     "layer": (
         layers.constructed,
         layers.behaviour,
+        habits.modes,
+        habits.accumulated,
+        habits.shifted_layer,
         layers.channels_last_behaviour,
         layers.copied,
         layers.compiled_layer,

@@ -9,7 +9,7 @@ from torch import Tensor
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import run, second_gradients
-from conceptlab.verify.closeness import check_same
+from conceptlab.verify.closeness import NOISE, check_same
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 
@@ -94,7 +94,8 @@ def vmapped(target: Target) -> Tally:
 
         expected_grad = or_none(lambda: gradient(target.builtin))
         if expected_grad is not None:
-            check_same(gradient(target.implementation), expected_grad, "vmap of grad", strides=False)
+            received = gradient(target.implementation)
+            check_same(received, expected_grad, "vmap of grad", noise=NOISE, strides=False)
 
     return each(target.samples(), compare)
 
