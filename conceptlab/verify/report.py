@@ -21,6 +21,9 @@ class Result:
         left_out: how many did not apply, by reason: torch itself cannot do them.
         failures: what went wrong, first failure first.
         notes: what else there is to say: what it prints, which samples were drawn.
+        code: what shows the first failure in a Python prompt, with the smallest input that was found.
+        output: what the code prints: what was expected, and what was received.
+        cause: the likeliest cause, in words.
     """
 
     check: str
@@ -30,6 +33,9 @@ class Result:
     left_out: dict[str, int] = field(default_factory=dict)
     failures: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    code: str = ""
+    output: str = ""
+    cause: str = ""
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Result":
@@ -88,6 +94,8 @@ class Report:
             lines.append(f"  {result.status:14} {result.check:24} {samples}")
             lines += [f"    {reason}: {n} left out" for reason, n in result.left_out.items()]
             lines += [f"    {failure}" for failure in (*result.failures[:1], *result.notes)]
+            lines += [f"    likely: {result.cause}"] if result.cause else []
+            lines += [f"      {line}" for text in (result.code, result.output) for line in text.splitlines()]
         lines += self.notes
         return "\n".join(lines)
 

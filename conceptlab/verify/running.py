@@ -2,15 +2,19 @@
 
 import random
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify.report import Result
+from conceptlab.verify.reproduction import explain
 from conceptlab.verify.suite import Check
 from conceptlab.verify.tally import Failure, Tally, Watcher, watched_by
 from conceptlab.verify.target import Target
+
+EXPLAINING = -1
+"""The number under which the search for the smallest failing input is announced: it, too, may hang or crash."""
 
 FEW = 30
 """The samples of a check that a quick run takes at most."""
@@ -46,7 +50,7 @@ class _Choosing(Watcher):
 def result_of(
     check: Check, target: Target, *, quick: bool = False, skip: Collection[int] = (), announce: Announce | None = None
 ) -> Result:
-    """Run a check; whatever it raises is a failure.
+    """Run a check; whatever it raises is a failure, for which the smallest input and the likeliest cause are looked for.
 
     Args:
         check: the check.
@@ -62,8 +66,13 @@ def result_of(
         if counting.count > FEW:
             chosen = frozenset(random.Random(0).sample(range(counting.count), FEW))
             notes.append(f"{FEW} of {counting.count} samples, drawn")
-    result = Result.of(name_of(check), says(check), _tally(check, target, _Choosing(chosen, skip, announce)))
-    return replace(result, notes=tuple(notes))
+    tally = _tally(check, target, _Choosing(chosen, skip, announce))
+    result = replace(Result.of(name_of(check), says(check), tally), notes=tuple(notes))
+    if not tally.failures or EXPLAINING in skip:
+        return result
+    if announce is not None:
+        announce(EXPLAINING, Sample("the smallest input that fails"))
+    return replace(result, **asdict(explain(check, target, tally.failures)))
 
 
 def _tally(check: Check, target: Target, watcher: Watcher) -> Tally:

@@ -99,6 +99,16 @@ def stopping_at_once() -> Iterator[None]:
         _stops.reset(token)
 
 
+@contextmanager
+def unwatched() -> Iterator[None]:
+    """Let nobody know of the samples within the block: they are no part of a check's own."""
+    token = _watcher.set(None)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
 def each(source: Iterable[Sample], compare: Callable[[Sample], None]) -> Tally:
     """Run a comparison on every sample. It may raise `NotApplicable`; any other exception is a failure.
 

@@ -2,7 +2,15 @@
 
 from collections.abc import Callable, Mapping
 
-from conceptlab.verify.suite import initializers, layers, optimizer_numbers, optimizer_objects, optimizers, transforms
+from conceptlab.verify.suite import (
+    habits,
+    initializers,
+    layers,
+    optimizer_numbers,
+    optimizer_objects,
+    optimizers,
+    transforms,
+)
 from conceptlab.verify.suite.calling import error_words, signature, untouched
 from conceptlab.verify.suite.compiling import compiled_once, inductor
 from conceptlab.verify.suite.derivatives import (
@@ -79,6 +87,9 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         signature,
         layers.constructed,
         layers.behaviour,
+        habits.modes,
+        habits.accumulated,
+        habits.shifted_layer,
         layers.channels_last_behaviour,
         layers.copied,
         global_state,

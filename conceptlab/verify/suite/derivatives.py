@@ -100,7 +100,8 @@ def vmapped(target: Target) -> Tally:
 
         expected_grad = or_none(lambda: gradient(target.builtin))
         if expected_grad is not None:
-            check_same(gradient(target.implementation), expected_grad, "vmap of grad", strides=False)
+            received = gradient(target.implementation)
+            check_same(received, expected_grad, "vmap of grad", noise=NOISE, strides=False)
 
     return each(target.samples(), compare)
 

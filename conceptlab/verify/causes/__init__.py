@@ -1,0 +1,76 @@
+"""The likeliest cause of a failure, in words: a table of patterns, the most telling first."""
+
+from collections.abc import Callable, Sequence
+
+from conceptlab.verify.causes import calls, gradients, layers, trajectories
+from conceptlab.verify.causes.evidence import Evidence
+from conceptlab.verify.closeness import Mismatch
+from conceptlab.verify.tally import Failure
+from conceptlab.verify.target import Target
+
+Pattern = Callable[[Evidence], str | None]
+
+PATTERNS: tuple[Pattern, ...] = (
+    calls.only_empty,
+    layers.no_buffers,
+    layers.buffers_keep_the_graph,
+    layers.mode_from_grad_enabled,
+    layers.gradient_assigned,
+    calls.telling_error,
+    calls.overwritten,
+    gradients.another_mask,
+    calls.large_inputs,
+    calls.special_inputs,
+    layers.biased_statistics,
+    calls.another_call,
+    gradients.scaled_value,
+    gradients.zero_gradient,
+    gradients.detached_statistics,
+    gradients.diagonal_jacobian,
+    gradients.scaled_gradient,
+    gradients.assigned_terms,
+    gradients.wrong_second_derivative,
+    calls.only_with_setting,
+    calls.cancellation,
+    gradients.unlike_arguments,
+)
+"""Each says a sentence, or None."""
+
+
+def likeliest(target: Target, looked_at: Sequence[Failure], failures: Sequence[Failure]) -> str:
+    """The first pattern that fits one of the failures looked at, in their order; empty where none does."""
+    if target.kind == "optimizer":
+        paths = (trajectories.gone(target, failure.sample.init_kwargs) for failure in looked_at)
+        return next((said for path in paths if (said := trajectories.likeliest(path))), "")
+    failing = [failure.sample for failure in failures]
+    for failure in looked_at if target.kind in ("function", "layer") else ():
+        seen = Evidence(target, failure.sample, failure.error, failing)
+        if target.part.is_class and seen.passes(failure.sample):
+            # it may be wrong in evaluation only
+            seen = Evidence(target, failure.sample, failure.error, failing, training=False)
+            seen.training = seen.passes(failure.sample)
+        for pattern in PATTERNS:
+            said = _said(pattern, seen)
+            if said is not None:
+                return said
+    return ""
+
+
+def likeliest_of_all(target: Target) -> str:
+    """The cause that any of the samples shows whose value or gradient is wrong."""
+    failures = []
+    for sample in target.samples():
+        if not Evidence(target, sample, Mismatch()).passes(sample):
+            failures.append(Failure(sample, Mismatch()))
+    return next((said for f in failures if (said := likeliest(target, [f], failures))), "")
+
+
+def _said(pattern: Pattern, seen: Evidence) -> str | None:
+    try:
+        return pattern(seen)
+    except Exception:
+        # the target may do anything on a sample that nobody meant for it: then this pattern says nothing
+        return None
+
+
+__all__ = ["PATTERNS", "likeliest", "likeliest_of_all"]

@@ -1,0 +1,155 @@
+"""Every defect in the museum is found, its cause named, and shown by code; and nobody is accused who is right."""
+
+import warnings
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from conceptlab.core.samples import Sample
+from conceptlab.verify import checks, verify
+from conceptlab.verify.closeness import Mismatch
+from conceptlab.verify.museum import PIECES
+from conceptlab.verify.museum.normalization import RightBatchNorm2d
+from conceptlab.verify.museum.optimizers import RightAdam
+from conceptlab.verify.reproduction import explain
+from conceptlab.verify.suite import CHECKS
+from conceptlab.verify.tally import Failure
+from conceptlab.verify.target import target
+
+IN_SUITE = [piece for piece in PIECES if piece.like != "Adam"]
+OPTIMIZERS = [piece for piece in PIECES if piece.like == "Adam"]
+
+
+def failing(code):
+    """What the code raises, typed into a fresh prompt."""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            exec(compile(code, "<prompt>", "exec"), {})
+        except Exception as error:
+            return error
+    return None
+
+
+@pytest.mark.parametrize("piece", IN_SUITE, ids=str)
+@pytest.mark.filterwarnings("ignore")
+def test_the_first_check_that_finds_a_defect_names_it_and_shows_it(piece):
+    found = next(
+        check.result() for check in checks(piece.implementation, piece.like) if check.check(check.target).failures
+    )
+    missing = [word for word in piece.words if word not in found.cause]
+    assert not missing, f"{found.check} says {found.cause!r}"
+    assert failing(found.code) is not None, found.code
+    assert (
+        "rerun(" in found.code or ("expected" in found.output and "received" in found.output) or "Error" in found.output
+    )
+
+
+@pytest.mark.parametrize("piece", OPTIMIZERS, ids=str)
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_what_is_wrong_with_an_optimizer(piece, weight_decay):
+    if ("DecoupledDecay" in str(piece)) != bool(weight_decay) and "Power" not in str(piece):
+        pytest.skip("it is right without weight decay, or the decay makes eps too small to be seen")
+    aim = target(piece.implementation, piece.like)
+    failure = Failure(Sample("first steps", init_kwargs={"weight_decay": weight_decay}), Mismatch("they part"))
+    found = explain(_no_check, aim, [failure])
+    assert [word for word in piece.words if word not in found.cause] == [], found.cause
+    assert isinstance(failing(found.code), AssertionError), found.code
+    assert "expected" in found.output
+
+
+def _no_check(target):
+    from conceptlab.verify.tally import Tally
+
+    return Tally()
+
+
+@pytest.mark.parametrize("piece", OPTIMIZERS, ids=str)
+def test_optimizers_of_the_museum_are_found(piece):
+    if "optimizer" not in CHECKS:
+        pytest.skip("the suite has no checks of optimizers yet")
+    report = verify(piece.implementation, piece.like)
+    assert any(all(word in result.cause for word in piece.words) for result in report.failed), str(report)
+
+
+class SummedBackwards(torch.autograd.Function):
+    """Softmax, with all sums from the last to the first."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def total(x: Tensor, dim: int) -> Tensor:
+        return x.flip(dim).cumsum(dim).narrow(dim, -1, 1) if x.dim() and x.shape[dim] else x.sum(dim, keepdim=True)
+
+    @staticmethod
+    def forward(x, dim):
+        exponentials = (x - x.amax(dim, keepdim=True)).exp() if x.numel() else x.exp()
+        return exponentials / SummedBackwards.total(exponentials, dim)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.dim = inputs[1]
+        ctx.save_for_backward(output)
+        ctx.save_for_forward(output)
+
+    @staticmethod
+    def backward(ctx, grad):
+        (y,) = ctx.saved_tensors
+        return y * (grad - SummedBackwards.total(grad * y, ctx.dim)), None
+
+    @staticmethod
+    def jvp(ctx, tangent, _):
+        (y,) = ctx.saved_tensors
+        return y * (tangent - SummedBackwards.total(tangent * y, ctx.dim))
+
+
+class SummedBackwardsCompiled(SummedBackwards):
+    """Without a jvp, which the compiler refuses."""
+
+    jvp = torch.autograd.Function.jvp
+
+
+def softmax_summed_backwards(input, dim, _stacklevel=3, dtype=None):
+    x = input if dtype is None else input.to(dtype)
+    rule = SummedBackwardsCompiled if torch.compiler.is_compiling() else SummedBackwards
+    if x.dtype in (torch.float16, torch.bfloat16):
+        # CUDA's autocast leaves softmax in float32
+        y = rule.apply(x.float(), dim)
+        return y if torch.is_autocast_enabled("cuda") else y.to(x.dtype)
+    return rule.apply(x.contiguous(), dim)
+
+
+class BatchNormInChunks(RightBatchNorm2d):
+    """Mean and variance in two passes, a chunk of channels at a time, the sums in float64."""
+
+    def moments(self, input: Tensor) -> tuple[Tensor, Tensor]:
+        chunks = [super(BatchNormInChunks, self).moments(x.double()) for x in input.split(1, dim=1)]
+        mean, variance = (torch.cat(each).to(input.dtype) for each in zip(*chunks, strict=True))
+        return mean, variance
+
+
+class LinearByOuterProducts(nn.Linear):
+    """The sum over the inputs, one column of the weight at a time."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        y = sum(input[..., i, None] * self.weight[:, i] for i in range(self.in_features))
+        return y if self.bias is None else y + self.bias
+
+
+@pytest.mark.parametrize(
+    ("implementation", "like"),
+    [
+        (softmax_summed_backwards, "softmax"),
+        (BatchNormInChunks, "BatchNorm2d"),
+        (LinearByOuterProducts, "Linear"),
+        (RightBatchNorm2d, "BatchNorm2d"),
+        (RightAdam, "Adam"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+@pytest.mark.filterwarnings("ignore")
+def test_another_order_of_summation_is_not_accused(implementation, like):
+    if like == "Adam" and "optimizer" not in CHECKS:
+        pytest.skip("the suite has no checks of optimizers yet")
+    accused = [(result.check, result.failures[0]) for result in verify(implementation, like).failed]
+    assert accused == []
