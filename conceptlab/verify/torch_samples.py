@@ -13,6 +13,10 @@ from torch.testing._internal.common_optimizers import _get_optim_inputs_includin
 from conceptlab.core import Part, registry
 from conceptlab.core.samples import Sample
 
+# The import of the test material forbids assignments such as `torch.backends.cudnn.benchmark = True` for good; a module
+# that is verified may make them.
+torch.backends.disable_global_flags.__globals__["__allow_nonbracketed_mutation_flag"] = True
+
 
 @functools.cache
 def op_infos(part: Part) -> tuple[Any, ...]:
