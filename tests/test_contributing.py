@@ -62,8 +62,8 @@ nn.Softsign(tier="naive")
 nn.functional.softsign
 """,
     )
-    assert counted.split() == ["16", "7"], "the text counts the checks: correct it"
-    assert "sixteen checks of each function and seven of each class" in TEXT
+    assert counted.split() == ["17", "8"], "the text counts the checks: correct it"
+    assert "seventeen checks of each function and eight of each class" in TEXT
 
 
 def test_every_broken_line_is_caught(tmp_path):

@@ -16,6 +16,9 @@ import torch.nn.functional as F
 from conceptlab.cli import main
 from conceptlab.core import registry
 from conceptlab.verify import verify
+from conceptlab.verify.running import FEW, result_of
+from conceptlab.verify.suite import values
+from conceptlab.verify.target import target
 
 MINE = '''
 import os, sys, time
@@ -284,15 +287,25 @@ def test_quick_says_what_it_leaves_out(run, folder):
     assert "A draw of 1 of the targets." in out
     (report,) = json.loads((folder / "quick.json").read_text())["reports"]
     assert report["notes"] == ["left out: gradgradcheck, compiled, purity"]
-    values = report["results"][0]
-    assert values["passed"] + sum(values["left_out"].values()) == 30
-    assert re.fullmatch(r"30 of \d+ samples, drawn", values["notes"][0])
+    first = report["results"][0]
+    assert first["passed"] + sum(first["left_out"].values()) == 30
+    assert re.fullmatch(r"30 of \d+ samples, drawn", first["notes"][0])
 
 
-def test_quick_in_this_process_draws_the_same_samples():
-    first, second = (verify(torch.max_pool1d, like="max_pool1d", only=["values"], quick=True) for _ in range(2))
-    assert first == second
-    assert first.results[0].passed <= 30
+def test_quick_draws_the_same_samples_from_all_alike():
+    seen = [[], []]
+    for numbers in seen:
+        aim = target(torch.max_pool1d, "max_pool1d")
+        result_of(values, aim, quick=True, announce=lambda number, sample, numbers=numbers: numbers.append(number))
+    assert seen[0] == seen[1]
+    assert len(seen[0]) == FEW < seen[0][-1]
+
+
+def test_quick_in_this_process_leaves_out_what_is_slow():
+    report = verify(F.relu, like="relu", quick=True)
+    assert report.passed
+    assert report.notes == ("left out: gradgradcheck, compiled",)
+    assert not {"gradgradcheck", "compiled"} & {result.check for result in report.results}
 
 
 @pytest.mark.slow
