@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick check test test-oldest coverage test-gpu bench docs clean
+.PHONY: help setup demo quick check test test-oldest coverage test-gpu verify verify-quick bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,12 @@ coverage: $(READY)  ## whether the tests of the concepts reach all lines and bra
 
 test-gpu: $(READY)  ## what is only simulated elsewhere, on CUDA
 	$(BIN)/python -m pytest -q -m gpu
+
+verify: $(READY)  ## verify all parts in all tiers, in an hour, and write docs/conformance.md; ARGS="convolution --tier naive"
+	OMP_NUM_THREADS=1 $(BIN)/conceptlab verify --workers $(WORKERS) $(or $(ARGS),--markdown docs/conformance.md)
+
+verify-quick: $(READY)  ## the same in five minutes: a draw of the parts, some checks, some samples
+	OMP_NUM_THREADS=1 $(BIN)/conceptlab verify --workers $(WORKERS) --quick --sample 40
 
 bench: $(READY)  ## measure every part against torch's own; ARGS="conv2d --threads 2"
 	$(BIN)/conceptlab bench $(ARGS)

@@ -14,6 +14,7 @@ from conceptlab.cli import COMMANDS
 from conceptlab.compare.command import variants
 from conceptlab.configuration import compose
 from conceptlab.core import registry
+from conceptlab.verify.command import jobs_of as verified
 
 REPOSITORY = Path(__file__).parents[1]
 TEXT = (REPOSITORY / "README.md").read_text()
@@ -62,13 +63,15 @@ def test_its_command_can_be_run(command, names):
         compose([argument.split(",")[0] for argument in arguments if argument != "-m"])
     elif name == "test":
         compose([argument for argument in arguments if not argument.startswith("ckpt_path=")])
+    elif name == "verify":
+        assert verified(arguments)
     elif arguments:
         assert arguments == ["resnet18"] or arguments[0] in [*registry.concepts, *registry.parts]
 
 
 def test_no_other_command_is_named():
     assert {command[0] for command in SHELL} == {"make", "conceptlab"}
-    assert len(SHELL) == TEXT.count("\n$ ") == 11
+    assert len(SHELL) == TEXT.count("\n$ ") == 13
 
 
 def test_its_targets_exist():

@@ -34,8 +34,7 @@ def main(argv: Sequence[str]) -> int:
     console = Console()
     started = time.monotonic()
     try:
-        jobs = _jobs(options)
-        reports = _reports(jobs, options)
+        reports = _reports(_jobs(options), options)
     except ValueError as error:
         print(f"conceptlab verify: {error}", file=sys.stderr)
         return 2
@@ -73,17 +72,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def jobs_of(argv: Sequence[str]) -> list[Job]:
+    """The targets that a call names.
+
+    Raises:
+        ValueError: the call is wrong.
+    """
+    return _jobs(_parser().parse_args(argv))
+
+
 def _own(options: argparse.Namespace) -> bool:
     """Whether one implementation from elsewhere is verified."""
     return any(":" in name for name in options.names)
 
 
 def _jobs(options: argparse.Namespace) -> list[Job]:
-    """The targets.
-
-    Raises:
-        ValueError: the call is wrong.
-    """
     dtypes = tuple(options.dtypes.split(","))
     checks = {check.__name__ for every in CHECKS.values() for check in every}
     for option, given, known in (("--dtypes", dtypes, DTYPE_NAMES), ("--only", options.only, checks)):

@@ -50,7 +50,7 @@ class _Choosing(Watcher):
 def result_of(
     check: Check, target: Target, *, quick: bool = False, skip: Collection[int] = (), announce: Announce | None = None
 ) -> Result:
-    """Run a check; whatever it raises is a failure, for which the smallest input and the likeliest cause are looked for.
+    """Run a check; whatever it raises is a failure. The smallest input and the likeliest cause are looked for.
 
     Args:
         check: the check.

@@ -115,7 +115,7 @@ class Supervisor:
     def _connected(self) -> Connection:
         if self._connection is None:
             self._connection, theirs = multiprocessing.Pipe()
-            self._process = _process(serve, theirs, str(self._prints))
+            self._process = _process(serve, theirs, str(self._prints), str(Path.cwd()))
             self._process.start()
             theirs.close()  # or the end of the process would not be seen
             if not self._closed:

@@ -32,8 +32,9 @@ def print_one(report: Report, console: Console) -> None:
 
 def print_table(reports: Sequence[Report], console: Console) -> None:
     """A line for each target, then what failed."""
-    table = Table(title_justify="left")
-    table.add_column("part and tier")
+    table = Table()
+    # names are read, figures may wrap
+    table.add_column("part and tier", min_width=max(len(report.target) for report in reports))
     for title in ("samples passed", "checks passed", "failed", "not applicable"):
         table.add_column(title, justify="right")
     for report in reports:

@@ -14,6 +14,10 @@ from torch.utils._pytree import tree_map
 from conceptlab.core import Part, message, registry
 from conceptlab.core.samples import Sample
 
+# The import of the test material forbids assignments such as `torch.backends.cudnn.benchmark = True` for good; a module
+# that is verified may make them.
+torch.backends.disable_global_flags.__globals__["__allow_nonbracketed_mutation_flag"] = True
+
 
 def private(module: str, name: str) -> Any:
     """Something of ``torch.testing._internal``.

@@ -29,16 +29,18 @@ from conceptlab.verify.target import Target, target, tier_of
 Plain = dict[str, Any]
 
 
-def serve(connection: Connection, prints: str) -> None:
+def serve(connection: Connection, prints: str, folder: str) -> None:
     """Answer requests until there are no more.
 
     Args:
         connection: where they come from.
         prints: the file for what the target prints.
+        folder: the working directory, where the target may lie.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the supervisor, who ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the supervisor, which ends this process
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    sys.path.insert(0, os.getcwd())  # as for `python -m`
+    os.chdir(folder)
+    sys.path.insert(0, folder)  # as for `python -m`
     _print_to(prints)
     warnings.simplefilter("ignore")  # torch's own, about its own samples
     logging.getLogger("torch").setLevel(logging.ERROR)
@@ -77,7 +79,8 @@ def _described(request: Plain) -> Plain:
     except (ValueError, TypeError) as error:
         return {"refused": str(error)}
     except BaseException as error:  # SystemExit, too: whatever a module does when it is imported
-        return {"refused": f"{request['target']}: raises {type(error).__name__}: {error}"}
+        path = request["target"]["implementation"]
+        return {"refused": f"{path}: its import raises {type(error).__name__}: {error}"}
     checks = [{"check": str(c), "says": c.says, "slow": c.check in SLOW} for c in chosen]
     return {"target": str(aim), "like": aim.part.name, "checks": checks, "notes": notes}
 

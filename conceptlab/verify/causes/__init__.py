@@ -50,9 +50,8 @@ def likeliest(target: Target, looked_at: Sequence[Failure], failures: Sequence[F
             seen = Evidence(target, failure.sample, failure.error, failing, training=False)
             seen.training = seen.passes(failure.sample)
         for pattern in PATTERNS:
-            said = _said(pattern, seen)
-            if said is not None:
-                return said
+            if (words := _said(pattern, seen)) is not None:
+                return words
     return ""
 
 

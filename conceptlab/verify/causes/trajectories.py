@@ -133,5 +133,5 @@ def _explains(path: Trajectory, supposed: Sequence[Tensor]) -> bool:
 
 def _alike(path: Trajectory, some: Sequence[Tensor], others: Sequence[Tensor]) -> bool:
     """Whether the steps are the same; of the positions the steps are but a small part."""
-    steps = (torch.stack([path.start, *positions]).diff(dim=0) for positions in (some, others))
-    return torch.allclose(*steps, rtol=1e-9, atol=1e-14)
+    ours, theirs = (torch.stack([path.start, *positions]).diff(dim=0) for positions in (some, others))
+    return torch.allclose(ours, theirs, rtol=1e-9, atol=1e-14)
