@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from conceptlab.cli import COMMANDS
+from conceptlab.compare.bisect import settings
 from conceptlab.compare.command import variants
 from conceptlab.configuration import compose
 from conceptlab.core import registry
@@ -46,7 +47,7 @@ def names():
 
 @pytest.mark.slow
 def test_its_python_runs_and_prints_what_it_shows(names):
-    assert len(BLOCKS) == 5
+    assert len(BLOCKS) == 6
     assert type(names.model.features[0][1]) is names.MyNorm
     assert [layer.tier for layer in names.net[:2]] == ["naive", "handmade"]
 
@@ -58,6 +59,9 @@ def test_its_command_can_be_run(command, names):
     assert name in COMMANDS
     if name == "compare":
         assert len(variants(arguments)) == 2
+    elif name == "bisect":
+        assert list(settings(arguments)[0]) == ["a", "b"]
+        compose(settings(arguments)[1])
     elif name == "train":
         # of a sweep, the first run
         compose([argument.split(",")[0] for argument in arguments if argument != "-m"])
@@ -71,7 +75,8 @@ def test_its_command_can_be_run(command, names):
 
 def test_no_other_command_is_named():
     assert {command[0] for command in SHELL} == {"make", "conceptlab"}
-    assert len(SHELL) == TEXT.count("\n$ ") == 13
+    assert len(SHELL) == TEXT.count("
+$ ") == 14
 
 
 def test_its_targets_exist():

@@ -119,7 +119,7 @@ def test_every_command_has_help(conceptlab, command):
     assert f"conceptlab {command}" in out
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["trian"], ["train", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["trian"], ["train", "--help"], ["bisect", "--help"]])
 def test_what_needs_no_torch_does_not_import_it(arguments):
     program = f"import sys; from conceptlab import cli; cli.main({arguments!r}); print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=REPOSITORY, check=True)

@@ -125,10 +125,13 @@ class Finder:
             for watch in leaders:
                 watch.backward()
             error = _error_of(self.b.backward)
+            if error is not None:
+                # then nothing follows from a gradient that has not arrived
+                self.b.record.has_gradient.clear()
             self._agree(Judge.backward)
         if error is not None and (not self.rows or self.rows[-1].agrees):
             raise error
-        after = [] if error is None else [f"after that it raised: {error.__cause__!r}"]
+        after = [f"after that it raised: {error.__cause__!r}"] if error else self._calls_of_one()
         return tuple(self.rows), (*self._notes(), *after)
 
     def _agree(self, phase: Callable[[Judge], Iterator[Row]]) -> bool:
@@ -158,11 +161,13 @@ class Finder:
             yield f"{_named(self.coarse)} compute in a coarser dtype than float64; its rounding counts as no difference"
         if blind := dict.fromkeys(row.place for row in self.rows if row.detail == BLIND):
             yield f"in {_named(blind)}, {BLIND}, so that little can be told"
-        for one, other, label in ((self.a, self.b, "a"), (self.b, self.a, "b")):
-            if alone := dict.fromkeys(c.name for c in one.record.returned if c not in other.record.caller):
-                yield f"only {label} calls {_named(alone)}, which cannot be compared"
         if self.rows and not self.rows[-1].agrees and (name := self._other_layout()) is not None:
             yield f"the output of {name} lies in memory in another order, which random draws such as dropout's follow"
+
+    def _calls_of_one(self) -> Iterator[str]:
+        for one, other, label in ((self.a, self.b, "a"), (self.b, self.a, "b")):
+            if alone := dict.fromkeys(call.name for call in one.record.caller if call not in other.record.caller):
+                yield f"only {label} calls {_named(alone)}, which cannot be compared"
 
     def _other_layout(self) -> str | None:
         """The first module whose results differ in their strides."""
