@@ -75,8 +75,7 @@ def test_its_command_can_be_run(command, names):
 
 def test_no_other_command_is_named():
     assert {command[0] for command in SHELL} == {"make", "conceptlab"}
-    assert len(SHELL) == TEXT.count("
-$ ") == 14
+    assert len(SHELL) == TEXT.count("\n$ ") == 14
 
 
 def test_its_targets_exist():
