@@ -2,7 +2,7 @@
 
 import importlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -74,9 +74,25 @@ class Target:
                 # a draw, because every n-th of a combination of all options may have one and the same option
                 theirs = [theirs[i] for i in sorted(random.Random(0).sample(range(len(theirs)), MANY))]
             yield from theirs
-        own = registry.samples(self.part.concept) if self.part.concept in registry.concepts else None
-        if own is not None and hasattr(own, "samples"):
-            yield from own.samples(self.part.name, dtype)
+        own = self._own("samples")
+        if own is not None:
+            yield from own(self.part.name, dtype)
+
+    def refused(self) -> Iterator[tuple[Sample, type[Exception]]]:
+        """Calls of a function that torch refuses, each with the type of its exception: PyTorch's, then our own."""
+        yield from torch_samples.function_error_samples(self.part)
+        # a definition may go on where torch refuses
+        own = self._own("refused") if self.tier != "naive" else None
+        for sample in own(self.part.name) if own is not None else ():
+            try:
+                self.builtin(*sample.args, **sample.kwargs)
+            except Exception as error:
+                yield sample, type(error)
+
+    def _own(self, what: str) -> Callable | None:
+        """What the concept's ``samples.py`` offers of that name."""
+        module = registry.samples(self.part.concept) if self.part.concept in registry.concepts else None
+        return getattr(module, what, None)
 
     def built(self, sample: Sample, *, of_torch: bool = False) -> nn.Module:
         """The layer, or torch's, built as the sample says, seeded, in float64."""

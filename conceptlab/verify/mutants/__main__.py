@@ -42,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     out.print(_table(verdicts))
     counts = Counter(verdict.status for verdict in verdicts)
     share = counts["equivalent"] / max(1, len(verdicts) - counts["not viable"])
-    out.print(f"{len(verdicts)} mutants in {time.monotonic() - began:.0f} s; {share:.1%} equivalent, {SHARE:.0%} allowed")
+    out.print(
+        f"{len(verdicts)} mutants in {time.monotonic() - began:.0f} s; {share:.1%} equivalent, {SHARE:.0%} allowed"
+    )
     if options.json:
         options.json.write_text(json.dumps([_plain(verdict) for verdict in verdicts], indent=1))
     return int(counts["survived"] > 0 or share > SHARE)
@@ -102,7 +104,7 @@ def _of_file(
 
 def _table(verdicts: list[Verdict]) -> Table:
     table = Table("file", *STATUSES, "seconds")
-    counts = Counter((verdict.mutant.file, verdict.status) for verdict in verdicts)
+    counts: Counter[tuple[str, str]] = Counter((verdict.mutant.file, verdict.status) for verdict in verdicts)
     seconds: Counter[str] = Counter()
     for verdict in verdicts:
         seconds[verdict.mutant.file] += verdict.seconds  # type: ignore[assignment]  # a Counter adds numbers of any kind
