@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick check test test-oldest coverage test-gpu verify verify-quick bench docs clean
+.PHONY: help setup demo quick check test test-oldest coverage test-gpu verify verify-quick mutants bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -53,6 +53,9 @@ coverage: $(READY)  ## whether the tests of the concepts reach all lines and bra
 		--cov=conceptlab.concepts --cov-branch --cov-report= \
 		tests/test_functions.py tests/test_classes.py tests/concepts
 	$(BIN)/python -m coverage report --show-missing --skip-covered --omit="*/samples.py" --fail-under=100
+
+mutants: $(READY)  ## whether the checks notice what is changed in handmade code; ARGS="softmax --seed 1"
+	OMP_NUM_THREADS=1 $(BIN)/python -m conceptlab.verify.mutants --jobs $(WORKERS) $(ARGS)
 
 test-gpu: $(READY)  ## what is only simulated elsewhere, on CUDA
 	$(BIN)/python -m pytest -q -m gpu

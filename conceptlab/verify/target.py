@@ -2,7 +2,7 @@
 
 import importlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -84,9 +84,25 @@ class Target:
                 theirs = [theirs[i] for i in sorted(random.Random(0).sample(range(len(theirs)), MANY))]
             yield from theirs
         yield from own_samples.samples(self.part.name, dtype)
-        own = registry.samples(self.part.concept) if self.part.concept in registry.concepts else None
-        if own is not None and hasattr(own, "samples"):
-            yield from map(self._moved, own.samples(self.part.name, dtype))
+        own = self._own("samples")
+        if own is not None:
+            yield from map(self._moved, own(self.part.name, dtype))
+
+    def refused(self) -> Iterator[tuple[Sample, type[Exception]]]:
+        """Calls of a function that torch refuses, each with the type of its exception: PyTorch's, then our own."""
+        yield from torch_samples.function_error_samples(self.part)
+        # a definition may go on where torch refuses
+        own = self._own("refused") if self.tier != "naive" else None
+        for sample in own(self.part.name) if own is not None else ():
+            try:
+                self.builtin(*sample.args, **sample.kwargs)
+            except Exception as error:
+                yield sample, type(error)
+
+    def _own(self, what: str) -> Callable | None:
+        """What the concept's ``samples.py`` offers of that name."""
+        module = registry.samples(self.part.concept) if self.part.concept in registry.concepts else None
+        return getattr(module, what, None)
 
     def _moved(self, sample: Sample) -> Sample:
         """A concept's own sample, on the device."""

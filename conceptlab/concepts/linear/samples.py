@@ -25,6 +25,16 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("no features", (x(4, 0), x(2, 0), x(2)))
 
 
+def refused(part: str) -> Iterator[Sample]:
+    """A weight without an axis of outputs, with a bias."""
+    if part == "linear":
+        one = torch.ones
+        yield Sample("a matrix, and a single bias", (one(4, 3), one(3), one(())))
+        yield Sample("more axes, and several biases", (one(2, 4, 3), one(3), one(4)))
+        yield Sample("a matrix, and several biases", (one(4, 3), one(3), one(4)))
+        yield Sample("a vector, and one bias with an axis", (one(3), one(3), one(1)))
+
+
 def _layer(network: str, rows: int, in_features: int, out_features: int) -> Case:
     return Case("Linear", network, lambda: (torch.randn(rows, in_features),), init_args=(in_features, out_features))
 

@@ -169,7 +169,8 @@ class _LeakyReLU(Rule):
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: None) -> tuple[Tensor, Tensor]:
         (slope,) = ctx.saved_tensors
-        return tangent * slope, torch.zeros_like(slope)
+        # detached, or the tangent is kept for the slope's sake, and in place it is overwritten
+        return tangent * slope.detach(), torch.zeros_like(slope)
 
 
 class _ELU(ElementwiseRule):

@@ -29,6 +29,17 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
             yield Sample(name, (x, 1), smooth=smooth)
         elif part in _LAYERS:
             yield Sample(name, (x,), init_args=(1,), smooth=smooth)
+    # where no axis is given, the number of axes tells which
+    for shape in ((), (3,), (3, 4), (3, 4, 2), (2, 3, 4, 2)):
+        if part in _FUNCTIONS:
+            yield Sample(f"{len(shape)} axes, none given", (torch.randn(shape, dtype=dtype, requires_grad=True),))
+
+
+def refused(part: str) -> Iterator[Sample]:
+    """Integers, and an axis that is not there."""
+    if part in _FUNCTIONS:
+        yield Sample("integers", (torch.arange(3), 0))
+        yield Sample("no such axis", (torch.ones(3), 1))
 
 
 def _along(axis: int, network: str, *shape: int) -> list[Case]:

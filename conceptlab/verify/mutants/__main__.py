@@ -104,7 +104,7 @@ def _of_file(
 
 def _table(verdicts: list[Verdict]) -> Table:
     table = Table("file", *STATUSES, "seconds")
-    counts = Counter((verdict.mutant.file, verdict.status) for verdict in verdicts)
+    counts: Counter[tuple[str, str]] = Counter((verdict.mutant.file, verdict.status) for verdict in verdicts)
     seconds: Counter[str] = Counter()
     for verdict in verdicts:
         seconds[verdict.mutant.file] += verdict.seconds  # type: ignore[assignment]  # a Counter adds numbers of any kind

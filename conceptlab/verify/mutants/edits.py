@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from conceptlab.verify.mutants.operators import OPERATORS, changed, detach, gradient
+from conceptlab.verify.mutants.operators import OPERATORS, changed, detach, gradient, name_of
 
 TEXTS = {"message", "warn", "_refuse", "_wrong"}
 """Functions whose arguments are texts for a reader."""
 
 _UNTOUCHED = {"annotation", "returns", "decorator_list", "bases"}
+_SHOWN_WHOLE = ast.expr | ast.keyword | ast.Assign | ast.AugAssign | ast.Return
 _RECORDED_BY_NOBODY = {"forward", "setup_context"}
 """Parts of a rule that run without a graph: there is nothing to detach from."""
 
@@ -148,12 +149,12 @@ def _is_left_alone(node: ast.AST, speed: frozenset[str]) -> bool:
 def _is_text(node: ast.AST) -> bool:
     if isinstance(node, ast.Raise):
         return True
-    return isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in TEXTS
+    return isinstance(node, ast.Call) and name_of(node.func) in TEXTS
 
 
 def _described(node: ast.AST, edit: _Edit) -> tuple[str, str]:
     """The code before and after; of a single name or number with what stands around it."""
-    if isinstance(node, ast.Constant) and isinstance(edit.parent, ast.expr | ast.keyword):
+    if isinstance(node, ast.Constant) and isinstance(edit.parent, _SHOWN_WHOLE):
         value = getattr(edit.parent, edit.field)
         new = edit.new if edit.index is None else [*value[: edit.index], edit.new, *value[edit.index + 1 :]]
         return _text(edit.parent), _text(changed(edit.parent, **{edit.field: new}))

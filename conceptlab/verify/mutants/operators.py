@@ -49,8 +49,13 @@ _MODULES = {"torch", "math", "F", "warnings", "ops", "itertools", "functools", "
 
 def changed(node: ast.AST, **fields: object) -> ast.AST:
     """A copy of the node with other fields."""
-    same = {name: value for name, value in ast.iter_fields(node)}
+    same = dict(ast.iter_fields(node))
     return ast.copy_location(type(node)(**{**same, **fields}), node)
+
+
+def name_of(node: ast.AST) -> str:
+    """The last part of a name: ``gt`` of ``torch.gt``."""
+    return getattr(node, "attr", getattr(node, "id", ""))
 
 
 def _method(node: ast.expr, name: str) -> ast.Call:
@@ -123,8 +128,7 @@ def axis(node: ast.AST) -> Replacements:
     """Another axis."""
     if isinstance(node, ast.Call):
         for index, argument in enumerate(node.args):
-            name = getattr(argument, "attr", getattr(argument, "id", None))
-            if name in ("dim", "axis"):
+            if name_of(argument) in ("dim", "axis"):
                 other = ast.BinOp(argument, ast.Sub(), ast.Constant(1))
                 yield changed(node, args=[*node.args[:index], other, *node.args[index + 1 :]])
 
@@ -145,7 +149,7 @@ def keyword(node: ast.AST) -> Replacements:
 def function(node: ast.AST) -> Replacements:
     """A similar function: `ge` for `gt`, `amin` for `amax`, `mean` for `sum`."""
     if isinstance(node, ast.Call):
-        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        name = name_of(node.func)
         if name in _OTHER_NAMES:
             field = "attr" if isinstance(node.func, ast.Attribute) else "id"
             yield changed(node, func=changed(node.func, **{field: _OTHER_NAMES[name]}))
@@ -162,16 +166,17 @@ def call(node: ast.AST) -> Replacements:
         name = getattr(owner, "id", "")
         if name not in _MODULES and not name.lstrip("_")[:1].isupper():
             yield owner
-    elif isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
-        if node.func.id not in _NOT_IDENTITIES and not node.func.id.lstrip("_")[:1].isupper():
-            yield node.args[0]
+        return
+    name = getattr(node.func, "id", "A")
+    is_identity = name not in _NOT_IDENTITIES and not name.lstrip("_")[:1].isupper()
+    if is_identity and len(node.args) == 1 and not node.keywords:
+        yield node.args[0]
 
 
 def arguments(node: ast.AST) -> Replacements:
     """Two arguments, or two names that are assigned to, exchanged."""
-    if isinstance(node, ast.Call):
-        if getattr(node.func, "attr", getattr(node.func, "id", "")) not in _SYMMETRIC:
-            yield from (changed(node, args=args) for args in _exchanged(node.args))
+    if isinstance(node, ast.Call) and name_of(node.func) not in _SYMMETRIC:
+        yield from (changed(node, args=args) for args in _exchanged(node.args))
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
         for elements in _exchanged(node.targets[0].elts):
             yield changed(node, targets=[changed(node.targets[0], elts=elements)])

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import faulthandler
 import gc
 import multiprocessing
 import os
@@ -130,8 +131,9 @@ def run(
     cpu = limit or 10 + 3 * sum(known.cost.values())
     tasks = [lambda m=m: _judge(subject, m, known.order(m), m.key in said) for m in mutants]
     for index, answer, seconds in _in_processes(tasks, jobs, cpu):
-        status, by = ("killed", answer) if isinstance(answer, str) else answer
-        yield Verdict(mutants[index], status, by, seconds)
+        # a text says what ended it
+        status, by = answer if isinstance(answer, tuple) else ("killed", answer)
+        yield Verdict(mutants[index], status, by, seconds)  # type: ignore[arg-type]
 
 
 def _judge(subject: Subject, mutant: Mutant, order: list[str], said: bool) -> tuple[Status, str]:
@@ -157,9 +159,9 @@ def _in_processes(tasks: list[Callable], jobs: int, cpu: float) -> Iterator[tupl
     A processor's seconds are limited, so that a busy machine accuses nobody; and a hundred times as many on the clock,
     for what waits without computing.
     """
-    waiting, running = deque(enumerate(tasks)), {}
-    gc.collect()
-    gc.freeze()
+    waiting = deque(enumerate(tasks))
+    running: dict[Connection, tuple[int, Any, float]] = {}
+    gc.freeze()  # what the processes share stays shared
     while waiting or running:
         while waiting and len(running) < jobs:
             index, task = waiting.popleft()
@@ -199,6 +201,7 @@ def _call(task: Callable, sender: Connection, cpu: float) -> None:
         taken = int(memory.read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, taken + ROOM))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    faulthandler.disable()
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)

@@ -41,8 +41,13 @@ class KeptTarget(Target):
 class Subject(Protocol):
     """A file that can be mutated."""
 
-    name: str
-    path: Path
+    @property
+    def name(self) -> str:
+        """What to call it."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
 
     def load(self, tree: ast.Module) -> list[Target]:
         """Run the file's code, changed, in this process, and give what is to be verified."""

@@ -1,12 +1,12 @@
 """Derivatives beyond the first, and the transforms of ``torch.func``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten
+from torch.utils._pytree import tree_flatten, tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
@@ -41,34 +41,77 @@ def _dense(grads: list[Tensor | None], like: Any) -> list[Tensor]:
 
 
 def forward_mode(target: Target) -> Tally:
-    """Forward-mode derivatives, where torch has them."""
+    """Forward-mode derivatives, and forward over reverse, reverse over forward, forward over forward."""
     supported = torch_samples.supports_forward_mode(target.part)
-
-    def tangents(f: Callable, sample: Sample) -> Any:
-        leaves = [a for a in sample.args if isinstance(a, Tensor) and a.requires_grad]
-        generator = torch.Generator().manual_seed(0)
-        directions = [torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in leaves]
-
-        def of_leaves(*values: Tensor) -> Any:
-            replaced = iter(values)
-            args = [next(replaced) if isinstance(a, Tensor) and a.requires_grad else a for a in sample.args]
-            torch.manual_seed(0)
-            output = f(*(a.clone() if isinstance(a, Tensor) else a for a in args), **sample.kwargs)
-            return tuple(y for y in tree_flatten(output)[0] if isinstance(y, Tensor) and y.is_floating_point())
-
-        return torch.func.jvp(of_leaves, tuple(x.detach() for x in leaves), tuple(directions))[1]
 
     def compare(sample: Sample) -> None:
         if not supported:
             raise NotApplicable("torch has no forward mode")
-        if not any(isinstance(a, Tensor) and a.requires_grad for a in sample.args):
+        leaves = tuple(a.detach() for a in sample.args if isinstance(a, Tensor) and a.requires_grad)
+        if not leaves:
             raise NotApplicable("nothing to differentiate by")
-        expected = of_torch(lambda: tangents(target.builtin, sample), "torch has no forward mode")
+        ours, theirs = (_of_leaves(f, sample) for f in (target.implementation, target.builtin))
+        expected = of_torch(lambda: _tangent(theirs, leaves), "torch has no forward mode")
         if not expected:
             raise NotApplicable("nothing to differentiate")
-        check_same(tangents(target.implementation, sample), expected, "tangent", strides=False)
+        check_same(_tangent(ours, leaves), expected, "tangent", strides=False)
+        # reverse over reverse, which `second_derivatives` is about, tells the others: torch has not all of them right
+        one, other = (_combined(f) for f in (ours, theirs))
+        curved = or_none(lambda: torch.func.vjp(_gradient(other), *leaves)[1](_random_like(leaves)))
+        if not sample.smooth or curved is None or not all(t.isfinite().all() for t in (*theirs(*leaves), *curved)):
+            return
+        along = torch.stack([(h * d).sum() for h, d in zip(curved, _random_like(leaves), strict=True)]).sum()
+
+        def slope(*values: Tensor) -> Tensor:
+            return torch.func.jvp(one, values, _random_like(leaves))[1]
+
+        for mode, received, expected in (
+            ("forward over reverse", _tangent(_gradient(one), leaves), curved),
+            ("reverse over forward", _gradient(slope)(*leaves), curved),
+            ("forward over forward", _tangent(slope, leaves), along),
+        ):
+            received, expected = tree_map(torch.detach, (received, expected))
+            check_same(received, expected, mode, noise=NOISE, strides=False)
 
     return each(target.samples(), compare)
+
+
+def _of_leaves(f: Callable, sample: Sample) -> Callable:
+    """``f`` as a function of what is to be differentiated by, seeded; and all results that have derivatives."""
+
+    def of_leaves(*values: Tensor) -> tuple[Tensor, ...]:
+        replaced = iter(values)
+        args = [next(replaced) if isinstance(a, Tensor) and a.requires_grad else a for a in sample.args]
+        torch.manual_seed(0)
+        output = f(*(a.clone() if isinstance(a, Tensor) else a for a in args), **sample.kwargs)
+        return tuple(_numbers(output))
+
+    return of_leaves
+
+
+def _tangent(f: Callable, leaves: tuple[Tensor, ...]) -> Any:
+    """The derivative of ``f`` in a random direction, by forward mode."""
+    return torch.func.jvp(f, leaves, _random_like(leaves))[1]
+
+
+def _gradient(f: Callable) -> Callable:
+    """The gradient of a number, by reverse mode."""
+    return lambda *values: torch.func.grad(f, argnums=tuple(range(len(values))))(*values)
+
+
+def _combined(f: Callable) -> Callable:
+    """A random combination of the results."""
+
+    def combined(*values: Tensor) -> Tensor:
+        outputs = f(*values)
+        return torch.stack([(y * w).sum() for y, w in zip(outputs, _random_like(outputs), strict=True)]).sum()
+
+    return combined
+
+
+def _random_like(tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in tensors)
 
 
 def vmapped(target: Target) -> Tally:

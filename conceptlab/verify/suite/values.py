@@ -1,29 +1,49 @@
 """Values and gradients, on all samples, shifted and scaled ones, and in every layout."""
 
 import warnings
+from collections.abc import Callable
 from functools import partial
 
 from torch import Tensor
+from torch.utils._pytree import tree_flatten
 
 from conceptlab.core.samples import Sample
 from conceptlab.swapping.audit import foreign_operations
-from conceptlab.verify import torch_samples
-from conceptlab.verify.calls import channels_last, gradients, run, scattered
+from conceptlab.verify.calls import Outcome, channels_last, gradients, run, scattered
 from conceptlab.verify.closeness import NOISE, Mismatch, check_same
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 
 
 def values(target: Target) -> Tally:
-    """Values, in-place effects, dtype, shape and strides."""
+    """Values, in-place effects, dtype, shape and strides; what shares memory with an argument; warnings."""
 
     def compare(sample: Sample) -> None:
-        theirs = of_torch(lambda: run(target.builtin, sample.args, sample.kwargs))
-        ours = run(target.implementation, sample.args, sample.kwargs)
+        theirs, their_warnings = of_torch(lambda: _heard(target.builtin, sample))
+        ours, our_warnings = _heard(target.implementation, sample)
         check_same(ours.output, theirs.output, "value")
         check_same(ours.arguments, theirs.arguments, "arguments afterwards", strides=False)
+        check_same(_shared(ours), _shared(theirs), "arguments whose memory the result shares")
+        check_same(our_warnings, their_warnings, "warnings, and where they point to")
 
     return each(target.samples(thinned=False), compare)
+
+
+def _heard(function: Callable, sample: Sample) -> tuple[Outcome, list[tuple[str, str]]]:
+    """The outcome, and the warnings: the kind of each, and the file that it points to."""
+    with warnings.catch_warnings(record=True, action="always") as heard:
+        outcome = run(function, sample.args, sample.kwargs)
+    # those from within torch's C++ come once in a process
+    own = [w for w in heard if "Triggered internally" not in str(w.message)]
+    return outcome, sorted((w.category.__name__, w.filename) for w in own)
+
+
+def _shared(outcome: Outcome) -> list[int]:
+    results, arguments = (
+        [t.untyped_storage()._cdata if isinstance(t, Tensor) else None for t in tree_flatten(value)[0]]
+        for value in (outcome.output, outcome.arguments)
+    )
+    return [index for index, memory in enumerate(arguments) if memory is not None and memory in results]
 
 
 def first_derivatives(target: Target) -> Tally:
@@ -95,7 +115,7 @@ def _expanded(x: Tensor) -> Tensor:
 
 def error_inputs(target: Target) -> Tally:
     """What torch refuses is refused, with torch's type of exception."""
-    refused = list(torch_samples.function_error_samples(target.part))
+    refused = list(target.refused())
 
     def compare(sample: Sample) -> None:
         expected = next(kind for other, kind in refused if other is sample)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
-from conceptlab.core import ElementwiseRule, message
+from conceptlab.core import ElementwiseRule, message, room
 
 
 def mse_loss(
@@ -82,7 +82,10 @@ class _Square(ElementwiseRule):
 
     @staticmethod
     def times_slope(v: Tensor, d: Tensor) -> Tensor:
-        return (v * d).mul_(2)  # not 2 v: after a sum v is one number, repeated, and would be written out
+        vd = v * d
+        return torch.mul(
+            vd, 2, out=room(vd)
+        )  # not 2 v: after a sum v is one number, repeated, and would be written out
 
 
 class _Absolute(ElementwiseRule):
