@@ -55,7 +55,7 @@ assert doctest.testmod(registry.package("softsign")) == (0, 1)
 for part in (function, cls):
     for tier in ("naive", "handmade"):
         for check in checks(tier_of(part, tier), like=part.name):
-            if not check.slow:
+            if not check.for_full_run:
                 check()
 from conceptlab import nn
 nn.Softsign(tier="naive")

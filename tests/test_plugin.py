@@ -117,7 +117,7 @@ for check in checks("plugin_example:MyNorm", like="BatchNorm2d"):
         check()
 for name, tier in (("softsign", "handmade"), ("softsign", "naive"), ("Softsign", "handmade")):
     for check in checks(tier_of(registry.parts[name], tier), like=name):
-        if not check.slow:
+        if not check.for_full_run:
             check()
 for check in checks(tier_of(registry.parts["linear"], "einsum"), like="linear"):
     if str(check) in ("values", "first_derivatives", "shifted_and_scaled", "error_inputs", "purity"):

@@ -9,7 +9,7 @@ import torch
 from conceptlab.core import did_you_mean, message
 from conceptlab.verify.report import Report, Result
 from conceptlab.verify.running import name_of, result_of, says
-from conceptlab.verify.suite import CHECKS, SLOW, Check, checks_of
+from conceptlab.verify.suite import CHECKS, FULL_RUN, SLOW, Check, checks_of
 from conceptlab.verify.target import DTYPES, Target, target
 
 __all__ = ["BoundCheck", "Report", "Result", "checks", "verify"]
@@ -31,9 +31,9 @@ class BoundCheck:
         return says(self.check)
 
     @property
-    def slow(self) -> bool:
-        """Whether it takes seconds: for a full run only."""
-        return self.check in SLOW
+    def for_full_run(self) -> bool:
+        """Whether it takes so long that a test suite may leave it to `make verify`."""
+        return self.check in FULL_RUN
 
     def __call__(self) -> None:
         """Raises:

@@ -119,6 +119,9 @@ OF_OUR_OWN = frozenset({purity, layers.pure, optimizers.purity, initializers.pur
 SLOW = frozenset({gradgradcheck, compiled, purity, layers.pure, layers.compiled_layer, compiled_once, inductor})
 """What takes long by itself: a quick run leaves it out, and a sample may take ten times the time limit."""
 
+FULL_RUN = frozenset({inductor})
+"""What takes seconds for each part: `make verify` runs it, the tests do not."""
+
 
 def checks_of(target: Target) -> list[Check]:
     """The checks that apply to a target."""
