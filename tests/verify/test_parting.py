@@ -27,6 +27,20 @@ class WrongGradient(torch.autograd.Function):
         return gradient * FAULT
 
 
+class WrongInPlace(torch.autograd.Function):
+    """A ReLU that writes to its input, with a gradient that is slightly wrong."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x > 0)
+        return x.clamp_(min=0)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * ctx.saved_tensors[0] * FAULT
+
+
 def subclassed(module: nn.Module, forward) -> None:
     """Give a module a forward of its own, which is called with the inherited one."""
     cls = type(module)
@@ -254,6 +268,9 @@ def test_a_module_that_writes_to_what_others_take_as_well(x):
         b = copy.deepcopy(a)
         subclassed(b.get_submodule(name), wrong_input_gradient)
         assert named(cl.first_difference(a, b, x)) == (name, "backward", "input gradient")
+    b = copy.deepcopy(a)
+    subclassed(b.branch[0], lambda self, forward, x: WrongInPlace.apply(x))
+    assert named(cl.first_difference(a, b, x)) == ("branch.0", "backward", "input gradient")
     # one that does not write, where the other one does: the branch leaves something else in x
     b = copy.deepcopy(a)
     b.branch[0].inplace = False
@@ -271,6 +288,17 @@ def test_functions_belong_to_the_forward_that_calls_them(net, x, act, expected):
     a, b = pair(net)
     b.block2.act = act
     assert named(cl.first_difference(a, b, x)) == expected
+
+
+def test_what_is_made_of_a_blocks_last_modules_result_is_the_callers(net, x):
+    class WrongNet(Net):
+        def forward(self, x):
+            # the block's result is its dropout's
+            return self.head(WrongGradient.apply(self.block2(self.block1(self.stem(x)))).mean((2, 3)))
+
+    a, b = pair(net)
+    b.__class__ = WrongNet
+    assert named(cl.first_difference(a, b, x)) == ("", "backward", "gradient of the output of block2")
 
 
 def test_the_last_operation_of_a_block_is_the_blocks(net, x):
@@ -303,6 +331,13 @@ def test_what_differs_is_in_the_last_row_and_the_sentence(net, x):
     assert "<- differs" in str(found).splitlines()[-2]
     cl.swap(b, {"Linear": "naive"}, only="nothing")
     assert cl.first_difference(b, a, x).classes == found.classes[::-1]
+
+
+def test_a_gradient_that_is_zero_from_ones():
+    torch.manual_seed(0)
+    a, b = pair(nn.Sequential(nn.Linear(4, 3), nn.Softmax(-1)))
+    subclassed(b[1], wrong_input_gradient)
+    assert named(cl.first_difference(a, b, torch.randn(5, 4))) == ("1", "backward", "input gradient")
 
 
 def test_a_buffer_that_is_not_kept_up(net, x):
@@ -418,6 +453,21 @@ def test_sums_that_cancel_are_nobodys_fault(dtype):
     assert any(row.what == "output" and row.difference > 1e-3 for row in found.rows if row.name == "2")
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_rounding_beside_an_exact_zero_is_nobodys_fault(dtype):
+    class Zero(nn.Module):
+        def forward(self, x):
+            return x - x
+
+    class Almost(nn.Module):
+        def forward(self, x):
+            return (x + 1) - 1 - x
+
+    found = cl.first_difference(Zero(), Almost(), torch.rand(20), dtype=dtype)
+    assert found.agree, str(found)
+    assert found.rows[0].difference > 0
+
+
 def test_rounding_of_a_coarser_dtype_inside_is_nobodys_fault():
     class Coarse(nn.LayerNorm):
         def forward(self, x):
@@ -516,6 +566,10 @@ def test_models_and_random_numbers_stay_as_they_are(net, x):
     assert not any(m._forward_hooks or m._forward_pre_hooks for model in (a, b) for m in model.modules())
     assert torch.equal(torch.get_rng_state(), random_state)
     assert random.getstate() == python_state
+    # the first module writes to the batch
+    for dtype in (torch.float64, torch.float32):
+        writes = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 4, 3))
+        assert cl.first_difference(writes, writes, x, dtype=dtype).agree
     assert torch.equal(x, batch)
     assert x.grad is None
 
