@@ -69,7 +69,10 @@ def module_infos(part: Part) -> tuple[Any, ...]:
 def function_samples(part: Part, dtype: torch.dtype, device: str = "cpu") -> Iterator[Sample]:
     """A function part's samples from ``op_db``, with the gradients that torch supports required."""
     for op in op_infos(part):
-        if dtype not in op.supported_dtypes(device):
+        known = op.supported_dtypes(device)
+        if not any(d.is_floating_point for d in known):
+            dtype = torch.int64  # one_hot, for instance, knows whole numbers only
+        if dtype not in known:
             continue
         differentiable = op.supports_autograd and dtype in op.supported_backward_dtypes(device)
         for number, sample in enumerate(op.sample_inputs(device, dtype, requires_grad=differentiable)):

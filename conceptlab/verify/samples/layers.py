@@ -67,7 +67,7 @@ def _flatten(draw: Draw) -> Iterator[Sample]:
 
 def _unflatten(draw: Draw) -> Iterator[Sample]:
     yield layer("two axes", draw(2, 12, 3), init=(1, (3, 4)))
-    yield layer("one is left open", draw(2, 12), init=(-1, (2, -1, 3)))
+    yield layer("one is left open", draw(2, 3, 12), init=(-1, (2, -1, 3)))
 
 
 def _pixel_shuffle(draw: Draw) -> Iterator[Sample]:

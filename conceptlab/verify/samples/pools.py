@@ -28,7 +28,7 @@ def _max_unpool(draw: Draw, rank: int) -> Iterator[Sample]:
     yield unpool("windows side by side", shape, 2)
     yield unpool("the size given", shape, 2, whole=True)
     yield unpool("windows apart", shape, 2, 3, whole=True)
-    yield unpool("padded", shape, 3, whole=True, padding=1)
+    yield unpool("padded", (2, 3, 7, 4, 7)[: 2 + rank], 3, padding=1)
     yield unpool("all different", shape, (2, 3, 2)[:rank], (3, 3, 2)[:rank], whole=True)
     yield unpool("no batch axis", shape[1:], 2)
 
@@ -76,7 +76,7 @@ def _lp_pool(draw: Draw, rank: int) -> Iterator[Sample]:
         yield Sample(f"power {norm:g}", (x, norm, 2))
     x = draw(*shape).detach().abs().requires_grad_()
     yield Sample("overlapping", (x, 2.0, 3, 1))
-    yield Sample("over the edge", (x, 2.0, 2), {"stride": 2, "ceil_mode": True})
+    yield Sample("over the edge", (x, 2.0, 3), {"stride": 2, "ceil_mode": True})
     yield Sample("no batch axis", (draw(*shape[1:]), 2.0, 2))
     if rank > 1:
         yield Sample("all different", (draw(*shape), 2.0, (2, 3, 2)[:rank], (1, 2, 2)[:rank]))

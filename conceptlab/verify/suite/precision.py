@@ -23,8 +23,8 @@ def precision(target: Target, dtype: torch.dtype = torch.float32) -> Tally:
 
     def compare(sample: Sample) -> None:
         theirs = of_torch(lambda: run(target.builtin, sample.args, sample.kwargs, dtype=dtype))
-        if not isinstance(theirs.output, Tensor):
-            raise NotApplicable("the result is no tensor")
+        if not isinstance(theirs.output, Tensor) or not theirs.output.is_floating_point():
+            raise NotApplicable("the result is no tensor of floating-point numbers")
         ours = run(target.implementation, sample.args, sample.kwargs, dtype=dtype)
         args, kwargs = tree_map(_to(dtype), (sample.args, dict(sample.kwargs)))
         exact = of_torch(lambda: run(target.builtin, args, kwargs, dtype=torch.float64))
