@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from textwrap import indent
 
 from rich.console import Console
 from rich.markup import escape
@@ -59,8 +60,18 @@ def passed_of(result: Result) -> str:
 
 
 def _print_failures(reports: Sequence[Report], console: Console) -> None:
+    """What failed, with the likeliest cause; for the first check of each target also the code that shows it."""
+
+    def say(words: str) -> None:
+        console.print(words, markup=False, highlight=False, soft_wrap=True)
+
     for report in reports:
-        for result in report.failed:
+        for number, result in enumerate(report.failed):
             console.print(f"\n[red]{escape(report.target)}: {result.check}[/]: {result.failed} failed")
             for failure in result.failures:
-                console.print(f"  {failure}", markup=False, highlight=False, soft_wrap=True)
+                say(f"  {failure}")
+            if result.cause:
+                say(f"  likely: {result.cause}")
+            if number == 0 and result.code:
+                say("  In a Python prompt (--json has the code of the other checks, too):")
+                say(indent("\n".join([result.code, result.output]), "    "))
