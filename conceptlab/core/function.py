@@ -10,6 +10,24 @@ from torch._C._functorch import TransformType, get_interpreter_stack
 from torch.autograd import forward_ad
 
 
+def _not_written_in_place(forward: Callable) -> Callable:
+    """``forward``, whose outputs are views of what it computed.
+
+    Of an output that was last written in place, torch 2.11's compiler loses the gradient: it is zero, without a word.
+    2.14's does not, and there ``forward`` stays as it is.
+    """
+    if torch.__version__ >= "2.14":
+        return forward
+
+    def call(*inputs: Any) -> Any:
+        output = forward(*inputs)
+        if isinstance(output, torch.Tensor):
+            return output.view_as(output)
+        return tuple(each.view_as(each) if isinstance(each, torch.Tensor) else each for each in output)
+
+    return call
+
+
 class Rule(torch.autograd.Function):
     r"""A function with a derivative made by hand.
 
@@ -67,10 +85,10 @@ class Rule(torch.autograd.Function):
 
         # torch.compile refuses a Function with a jvp, and without one there is no forward mode. So each rule has a twin
         # without it. It is made anew for each subclass: an inherited twin would run its parent's rule, silently.
-        body = {"without_jvp": True, "jvp": staticmethod(torch.autograd.Function.jvp)}
+        forward = _not_written_in_place(cls.forward)
+        without_jvp = staticmethod(torch.autograd.Function.jvp)
+        body = {"without_jvp": True, "jvp": without_jvp, "forward": staticmethod(forward)}
         twin: Any = type(f"{cls.__name__}WithoutJvp", (cls,), body)
-
-        forward = cls.forward
 
         # A static method over a closure, because Dynamo resolves neither class attributes nor `cls` of a Function.
         def call(*inputs: Any) -> Any:

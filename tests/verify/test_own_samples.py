@@ -1,4 +1,4 @@
-"""The samples of our own tell a right implementation from one that ignores an argument that torch has no sample of."""
+"""The samples of our own notice who ignores an argument, of which PyTorch has no sample."""
 
 import inspect
 
