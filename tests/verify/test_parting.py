@@ -463,7 +463,8 @@ def test_rounding_beside_an_exact_zero_is_nobodys_fault(dtype):
         def forward(self, x):
             return (x + 1) - 1 - x
 
-    found = cl.first_difference(Zero(), Almost(), torch.rand(20), dtype=dtype)
+    x = torch.rand(20, dtype=torch.float64)
+    found = cl.first_difference(Zero(), Almost(), x, dtype=dtype)
     assert found.agree, str(found)
     assert found.rows[0].difference > 0
 
