@@ -72,7 +72,7 @@ class Supervisor:
         self._prints = prints
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
-        self._closed = False
+        self._closed = self._busy = False
 
     def ask(self, limit: float, **request: Any) -> dict[str, Any]:
         """The answer to one request.
@@ -85,6 +85,7 @@ class Supervisor:
             Lost: they did pass, or the process died.
         """
         number, where = None, "before the first sample"
+        self._busy = True
         try:
             connection = self._connected()
             self._prints.write_text("")
@@ -97,6 +98,8 @@ class Supervisor:
             what = self._ended()
         else:
             return answer
+        finally:
+            self._busy = False
         self._stop()
         raise Lost(number, where, what)
 
@@ -109,8 +112,12 @@ class Supervisor:
     def close(self) -> None:
         """End the process, also in the middle of a sample; no other is started."""
         self._closed = True
-        if self._process is not None:
+        if self._process is not None and self._busy:
             self._process.kill()
+        elif self._connection is not None and self._process is not None:
+            self._connection.close()  # a process that may leave by itself tidies up
+            self._process.join(5)
+            self._stop()
 
     def _connected(self) -> Connection:
         if self._connection is None:
