@@ -17,6 +17,8 @@ from conceptlab.verify.suite.precision import precision
 from conceptlab.verify.suite.values import first_derivatives, layouts, values
 from conceptlab.verify.target import Target
 
+pytestmark = pytest.mark.slow
+
 TIERS = ("handmade", "naive")
 ROUNDED = (torch.float32, torch.bfloat16, torch.float16)
 ELEMENTWISE = tuple(name for concept in ("relu", "sigmoid") for name in registry.concepts[concept].functions)
