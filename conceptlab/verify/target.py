@@ -89,7 +89,10 @@ class Target:
             yield from map(self._moved, own(self.part.name, dtype))
 
     def refused(self) -> Iterator[tuple[Sample, type[Exception]]]:
-        """Calls of a function that torch refuses, each with the type of its exception: PyTorch's, then our own."""
+        """Calls of a function that are refused, each with the type of the exception: PyTorch's samples, then our own.
+
+        The type is torch's; ``NotImplementedError`` for a call that torch does and that our tiers do not.
+        """
         yield from torch_samples.function_error_samples(self.part)
         # a definition may go on where torch refuses
         own = self._own("refused") if self.tier != "naive" else None
@@ -98,6 +101,9 @@ class Target:
                 self.builtin(*sample.args, **sample.kwargs)
             except Exception as error:
                 yield sample, type(error)
+            else:
+                if self.tier is not None:
+                    yield sample, NotImplementedError
 
     def _own(self, what: str) -> Callable | None:
         """What the concept's ``samples.py`` offers of that name."""

@@ -38,11 +38,31 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
                 for training in (True, False) if p == 0.5 else (True,):
                     name = f"p={p}, training={training}, inplace={inplace}"
                     yield Sample(name, (x.clone().requires_grad_(), p, training, inplace))
+    if part_name in _SHAPES:
+        x = torch.randn(_SHAPES[part_name][-2], generator=generator, dtype=dtype).requires_grad_()
+        yield Sample("as it comes", (x,))
+        yield Sample("in training, else as it comes", (x,), {"training": True})
+    # deprecated by torch, and done
+    unusual = {"dropout2d": ((3, 4), (2, 3, 2, 2, 2)), "dropout3d": ((3, 4, 2), (2, 3, 2, 2, 2, 2))}
+    for axes in unusual.get(part_name, ()):
+        yield Sample(f"{len(axes)} axes", (torch.randn(axes, generator=generator, dtype=dtype).requires_grad_(),))
     if part_name in ("dropout", "alpha_dropout"):
         # what becomes of these where they are dropped tells a product from a selection
         special = torch.tensor([float("inf"), float("-inf"), float("nan"), 0.0] * 4, dtype=dtype)
         yield Sample("infinite and missing numbers", (special, 0.5, True))
         yield Sample("infinite and missing numbers, p=1", (special, 1.0, True))
+
+
+def refused(part: str) -> Iterator[Sample]:
+    """What is no probability; inputs without channels."""
+    if part in _SHAPES:
+        x = torch.ones(2, 3, 4)
+        yield Sample("more than all", (x, 1.5))
+        yield Sample("less than nothing", (x, -0.5))
+    if part in ("dropout1d", "feature_alpha_dropout"):
+        yield Sample("a vector", (torch.ones(3), 0.5, True))
+    if part == "dropout1d":
+        yield Sample("images", (torch.ones(2, 3, 4, 5), 0.5, True))
 
 
 def _activations(*shape: int) -> Callable[[], tuple]:

@@ -44,6 +44,42 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
             yield Sample(name, (x,), smooth=smooth)
             yield Sample(f"{name}-inplace", (x,), {"inplace": True}, smooth=smooth)
 
+    whole = torch.arange(-5, 10)
+    if part in ("relu", "relu6"):
+        yield Sample("integers", (whole,))
+    elif part == "hardtanh":
+        yield Sample("integers", (whole, -2.5, 3.5))
+        yield Sample("unsigned", (whole.abs().byte(), 2.0, 6.0))
+        yield Sample("unsigned, from 0 on", (whole.abs().byte(), 0.0, 6.0))
+    elif part == "threshold":
+        yield Sample("integers", (whole, 1, 20))
+    elif part == "prelu":
+        for name, shape, slopes in (
+            ("one channel", (3,), 1),
+            ("several", (2, 3), 3),
+            ("a slope for all", (2, 3, 4), 1),
+        ):
+            x, weight = torch.randn(shape, dtype=dtype), torch.rand(slopes, dtype=dtype)
+            yield Sample(f"{name}, only the slopes", (x, weight.requires_grad_()))
+            yield Sample(f"{name}, only the input", (x.clone().requires_grad_(), weight.detach()))
+
+
+def refused(part: str) -> Iterator[Sample]:
+    """Booleans, integers, limits and slopes that do not fit."""
+    if part in ("relu", "leaky_relu", "elu", "selu", "prelu"):
+        more = (torch.ones(1),) if part == "prelu" else ()
+        yield Sample("booleans", (torch.tensor([True]), *more))
+        if part != "relu":
+            yield Sample("integers", (torch.arange(3), *more))
+    if part == "hardtanh":
+        yield Sample("limits exchanged", (torch.ones(2), 1.0, 0.0))
+        yield Sample("unsigned, negative limits", (torch.ones(2, dtype=torch.uint8),))
+    if part == "prelu":
+        yield Sample("slopes of another dtype", (torch.ones(2), torch.ones(1, dtype=torch.float64)))
+        yield Sample("slopes in rows", (torch.ones(2, 3), torch.ones(1, 3)))
+        yield Sample("too few slopes", (torch.ones(2, 3), torch.ones(2)))
+        yield Sample("slopes of a vector", (torch.ones(3), torch.ones(3)))
+
 
 def _case(part: str, network: str, *shape: int, init_args: tuple = (), more: tuple[Tensor | float, ...] = ()) -> Case:
     return Case(part, network, lambda: (torch.randn(shape), *more), init_args=init_args)

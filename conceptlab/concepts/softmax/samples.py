@@ -12,10 +12,11 @@ _LAYERS = ("Softmax", "LogSoftmax", "Softmin")
 
 
 def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
-    """Ties, infinite values, long slices, no slice."""
+    """Ties, infinite values, long slices, no slice; no axis given."""
     inputs = {
         "ties": torch.zeros(3, 4, dtype=dtype),
         "long": torch.randn(2, 1000, dtype=dtype),
+        "more than float16 can count": torch.zeros(1, 70_000, dtype=dtype),
         "image": torch.randn(2, 3, 4, 5, dtype=dtype),
         "empty-slices": torch.empty(3, 0, dtype=dtype),
         "no-slices": torch.empty(0, 3, dtype=dtype),

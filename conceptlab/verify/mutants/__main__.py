@@ -32,14 +32,18 @@ def main(arguments: list[str] | None = None) -> int:
         found = mutants_of(source, name, reviewed.speed_of(name))
         reviewed.check(name, source, found)
         mutants += found
+    mutants = [mutant for mutant in mutants if options.only in str(mutant)]
     total = len(mutants)
-    if options.sample and options.sample < total:
-        mutants = random.Random(options.seed).sample(mutants, options.sample)
-        out.print(f"A sample of {len(mutants)} of {total} mutants, seed {options.seed}.")
+    # in an order that is drawn, so that what is reached in the time is a sample
+    mutants = random.Random(options.seed).sample(mutants, min(total, options.sample or total))
     verdicts: list[Verdict] = []
-    for name, file in files.items():
-        verdicts += _of_file(file, [m for m in mutants if m.file == name], reviewed, options, out)
+    for index, (name, file) in enumerate(files.items()):
+        mine, left = ([m for m in mutants if m.file in names] for names in ([name], [*files][index:]))
+        share = len(mine) / max(1, len(left)) * (60 * options.minutes - (time.monotonic() - began))
+        verdicts += _of_file(file, mine, reviewed, options, time.monotonic() + share, out)
     out.print(_table(verdicts))
+    if len(verdicts) < total:
+        out.print(f"A sample of {len(verdicts)} of {total} mutants, seed {options.seed}.")
     counts = Counter(verdict.status for verdict in verdicts)
     share = counts["equivalent"] / max(1, len(verdicts) - counts["not viable"])
     out.print(
@@ -57,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--file", action="append", default=[], help="only files whose path ends so")
     parser.add_argument("--only", default="", metavar="TEXT", help="only mutants whose name has this text")
     parser.add_argument("--sample", type=int, metavar="N", help="N mutants, drawn from all alike")
+    parser.add_argument("--minutes", type=float, default=60, help="after which no more are run; 60 by default")
     parser.add_argument("--seed", type=int, default=0, metavar="S")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="what became of each mutant")
@@ -73,9 +78,8 @@ def _chosen(options: argparse.Namespace) -> list[TierFile]:
 
 
 def _of_file(
-    file: TierFile, mutants: list[Mutant], reviewed: Reviewed, options: argparse.Namespace, out: Console
+    file: TierFile, mutants: list[Mutant], reviewed: Reviewed, options: argparse.Namespace, until: float, out: Console
 ) -> list[Verdict]:
-    mutants = [mutant for mutant in mutants if options.only in str(mutant)]
     if not mutants:
         return []
     known = baseline(file)
@@ -99,6 +103,8 @@ def _of_file(
             out.print(f"[red]survived[/] {verdict.by}", end=" ")
             out.print(str(verdict.mutant), markup=False, highlight=False, soft_wrap=True)
         sys.stdout.flush()
+        if time.monotonic() > until:
+            break
     return verdicts
 
 

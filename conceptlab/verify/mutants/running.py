@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import os
 import resource
+import signal
 import sys
 import time
 import warnings
@@ -28,6 +29,8 @@ FIRST = ("values", "first_derivatives", "behaviour")
 """The checks that are tried before all others: cheap, and most mutants end here."""
 ROOM = 4 << 30
 """Bytes that a mutant may take beyond what this process has."""
+
+TOO_LATE = "the time limit"
 
 _fork = multiprocessing.get_context("fork")
 
@@ -162,35 +165,50 @@ def _in_processes(tasks: list[Callable], jobs: int, cpu: float) -> Iterator[tupl
     waiting = deque(enumerate(tasks))
     running: dict[Connection, tuple[int, Any, float]] = {}
     gc.freeze()  # what the processes share stays shared
-    while waiting or running:
-        while waiting and len(running) < jobs:
-            index, task = waiting.popleft()
-            receiver, sender = _fork.Pipe(duplex=False)
-            with warnings.catch_warnings(
-                action="ignore"
-            ):  # Python 3.12 warns of threads, of which this process has none
-                process = _fork.Process(target=_call, args=(task, sender, cpu), daemon=True)
-                process.start()
-            sender.close()
-            running[receiver] = index, process, time.monotonic()
-        wait(list(running), timeout=1.0)
-        for receiver, (index, process, began) in list(running.items()):
-            seconds = time.monotonic() - began
-            late = seconds > 100 * cpu
-            if late:
-                process.kill()
-            if not late and not receiver.poll():
-                continue
-            try:
-                answer = receiver.recv() if not late else "the time limit"
-            except EOFError:
-                process.join()
-                # by SIGXCPU, which the kernel sends at the limit, or SIGKILL a second later
-                answer = "the time limit" if process.exitcode in (-24, -9) else f"a crash ({process.exitcode})"
-            process.join()
-            receiver.close()
-            del running[receiver]
-            yield index, answer, seconds
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                index, task = waiting.popleft()
+                receiver, process = _started(task, cpu)
+                running[receiver] = index, process, time.monotonic()
+            wait(list(running), timeout=1.0)
+            for receiver, (index, process, began) in list(running.items()):
+                seconds = time.monotonic() - began
+                is_late = seconds > 100 * cpu
+                if is_late or receiver.poll():
+                    del running[receiver]
+                    yield index, _ended(process) if is_late else _answer(receiver, process), seconds
+    finally:
+        for _, process, _ in running.values():
+            _ended(process)
+
+
+def _started(task: Callable, cpu: float) -> tuple[Connection, Any]:
+    receiver, sender = _fork.Pipe(duplex=False)
+    # Python 3.12 warns of threads, of which this process has none
+    with warnings.catch_warnings(action="ignore"):
+        process = _fork.Process(target=_call, args=(task, sender, cpu), daemon=True)
+        process.start()
+    sender.close()
+    return receiver, process
+
+
+def _answer(receiver: Connection, process: Any) -> Any:
+    try:
+        return receiver.recv()
+    except EOFError:
+        process.join()
+        at_the_limit = process.exitcode in (-signal.SIGXCPU, -signal.SIGKILL)
+        return TOO_LATE if at_the_limit else f"a crash ({process.exitcode})"
+    finally:
+        receiver.close()
+        process.join()
+
+
+def _ended(process: Any) -> str:
+    process.kill()
+    process.join()
+    return TOO_LATE
 
 
 def _call(task: Callable, sender: Connection, cpu: float) -> None:
