@@ -17,6 +17,7 @@ class Sample:
         init_args: a class's constructor arguments.
         init_kwargs: keyword arguments of the same.
         smooth: whether a second derivative means anything here: not at a kink, a tie, or an infinite value.
+        finite_only: why infinite and missing values are not asked of it; empty where they are.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Sample:
     init_args: tuple = ()
     init_kwargs: Mapping[str, Any] = field(default_factory=dict)
     smooth: bool = True
+    finite_only: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ from torch import Tensor
 
 from conceptlab.core.samples import Case, Sample
 
+WINOGRAD = "Winograd's sums carry NaN and infinity on to the gradients of the neighbouring taps"
+"""What its speed costs, as `handmade.winograd` says; a gradient that is not finite is of no use anyway."""
+
 
 def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
     """Each of handmade's paths, in several blocks and in one; empty, infinite and integer inputs."""
@@ -17,7 +20,8 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
         return torch.randn(shape, generator=generator, dtype=dtype).requires_grad_()
 
     def sample(name: str, x: tuple, weight: tuple, bias: bool = False, **settings: Any) -> Sample:
-        return Sample(name, (randn(*x), randn(*weight), randn(weight[0]) if bias else None), settings)
+        arguments = randn(*x), randn(*weight), randn(weight[0]) if bias else None
+        return Sample(name, arguments, settings, finite_only=WINOGRAD if name.startswith("two products") else "")
 
     if part_name.startswith("Conv"):
         rank = int(part_name[-2])

@@ -57,6 +57,9 @@ def extremes(target: Target) -> Tally:
     """Values and gradients for no samples, one, no channels, NaN, ±inf, zeros, whole numbers, equal numbers."""
 
     def compare(sample: Sample) -> None:
+        first = sample.args[0] if sample.args else None
+        if sample.finite_only and isinstance(first, Tensor) and not first.isfinite().all():
+            raise NotApplicable(sample.finite_only)
         answer = _decided(target, sample)
         # ∞ − ∞: the value is NaN, and its gradient what the order of the terms makes of it
         indefinite = any(x.isnan().any() for x in _numbers(answer)) and not _has_nan(sample)

@@ -136,7 +136,7 @@ def refused(target: Target) -> Tally:
         # of two mistakes at once, in the tensor and in the arguments, either may be named
         of_tensor = _call(target.builtin, Sample("", sample.args)).error
         allowed = [words for words in (_key_words(expected), _key_words(of_tensor)) if words]
-        if allowed and _key_words(received) not in allowed:
+        if _key_words(expected) and _key_words(received) not in allowed:
             raise Mismatch(f"expected a message with {allowed[0]}, received {str(received)!r}") from received
 
     return each((s for s in samples(target) if _call(target.builtin, s).error is not None), compare)

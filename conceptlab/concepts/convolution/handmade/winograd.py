@@ -22,7 +22,8 @@ $$ \frac{\partial L}{\partial w_0} = t_0 + \tfrac{t_1 + t_2}{2}, \quad \frac{\pa
 The gradient by input is a convolution with the kernel turned round.
 
 Precision: the additions cost a factor of about 1.5 in the rounding error. (On both axes at once, which saves more, it
-is about 5.) Where a window holds an infinite value the result is NaN where the plain sum would be infinite.
+is about 5.) Where a window holds an infinite value the result is NaN where the plain sum would be infinite;
+and the gradient by the weight is NaN for all three taps where the plain one would be for some.
 
 Source: Winograd, *Arithmetic complexity of computations*, 1980; Lavin, Gray, *Fast algorithms for convolutional neural
 networks*, 2016.

@@ -150,7 +150,7 @@ def _of_shares(
     _require_weight("cross_entropy", input, weight)
     shares = wide(target)
     if label_smoothing > 0:
-        shares = shares * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+        shares = shares * (1 - label_smoothing) + label_smoothing / max(input.shape[axis], 1)
     losses = -(_by_class(ops.log_softmax(wide(input), axis), weight, axis) * shares).sum(axis)
     return reduced(losses, reduction).to(torch.promote_types(input.dtype, target.dtype))
 
