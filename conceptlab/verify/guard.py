@@ -32,16 +32,6 @@ def _set_deterministic(value: tuple[bool, bool]) -> None:
     torch.use_deterministic_algorithms(value[0], warn_only=value[1])
 
 
-def _cudnn() -> tuple[bool, bool, bool]:
-    flags = torch.backends.cudnn
-    return flags.enabled, flags.deterministic, flags.benchmark
-
-
-def _set_cudnn(value: tuple[bool, bool, bool]) -> None:
-    flags = torch.backends.cudnn
-    flags.enabled, flags.deterministic, flags.benchmark = value
-
-
 def _autocast() -> tuple[bool, ...]:
     return tuple(map(torch.is_autocast_enabled, ("cpu", "cuda")))
 
@@ -73,14 +63,14 @@ SETTINGS: Mapping[str, Setting] = {
     "autocast": Setting(_autocast, _set_autocast),
     "anomaly detection": Setting(torch.is_anomaly_enabled, torch.autograd.set_detect_anomaly),
     "deterministic algorithms": Setting(_deterministic, _set_deterministic),
-    "cuDNN flags": Setting(_cudnn, _set_cudnn),
     "number of threads": Setting(torch.get_num_threads, torch.set_num_threads),
     "float32 matmul precision": Setting(torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
     "warnings filters": Setting(lambda: tuple(warnings.filters), _set_filters),
     "Python's random numbers": Setting(random.getstate, random.setstate),
     "NumPy's random numbers": Setting(_numpy, _set_numpy),
 }
-"""What is watched. torch's own random numbers are not among them: whoever draws changes them, as torch does."""
+"""What is watched. torch's own random numbers are not among them: whoever draws changes them, as torch does; nor the
+flags of cuDNN, which PyTorch's test material, once it is imported, lets nobody set."""
 
 Changes = dict[str, tuple[Any, Any]]
 """For each setting that was changed: before, and after."""

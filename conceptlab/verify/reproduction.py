@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import causes, snippets
@@ -124,7 +124,12 @@ def representative(failures: Sequence[Failure], at_least: int = 1) -> Failure:
 
 
 def smallest(check: Check, aim: Target, failure: Failure, tries: int = TRIES, seconds: float = SECONDS) -> Failure:
-    """Halve axes, leave out arguments and simplify values as long as the check fails in the same way."""
+    """Halve axes, leave out arguments and simplify values as long as the check fails in the same way.
+
+    Not where there are integers: they may be places, and torch's own kernels may crash at a place that is none.
+    """
+    if any(isinstance(a, torch.Tensor) and not a.is_floating_point() for a in tree_leaves(failure.sample.args)):
+        return failure
     end = time.monotonic() + seconds
     for candidates in (_smaller, _simpler):
         found: Failure | None = failure

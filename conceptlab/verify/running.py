@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 
 from conceptlab.core.samples import Sample
+from conceptlab.verify.guard import restored
 from conceptlab.verify.report import Result
 from conceptlab.verify.reproduction import explain
 from conceptlab.verify.suite import Check
@@ -72,7 +73,8 @@ def result_of(
         return result
     if announce is not None:
         announce(EXPLAINING, Sample("the smallest input that fails"))
-    return replace(result, **asdict(explain(check, target, tally.failures)))
+    with restored():
+        return replace(result, **asdict(explain(check, target, tally.failures)))
 
 
 def _tally(check: Check, target: Target, watcher: Watcher) -> Tally:

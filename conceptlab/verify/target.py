@@ -3,6 +3,7 @@
 import importlib
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -172,7 +173,12 @@ def _callable_as(part: Part, implementation: Any) -> Any:
     if any(p.kind is p.VAR_POSITIONAL for p in parameters):
         return implementation
     required = [p.name for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+    every = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     try:
+        # what torch gives a default may be required here: the samples give it, or fail
+        with suppress(TypeError):
+            ours.bind(*every)
+            return implementation
         ours.bind(*required)
     except TypeError as error:
         raise TypeError(

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -296,7 +297,9 @@ def test_quick_draws_the_same_samples_from_all_alike():
     seen = [[], []]
     for numbers in seen:
         aim = target(torch.max_pool1d, "max_pool1d")
-        result_of(values, aim, quick=True, announce=lambda number, sample, numbers=numbers: numbers.append(number))
+        result_of(
+            values, aim, quick=True, announce=lambda number, _, numbers=numbers: number >= 0 and numbers.append(number)
+        )
     assert seen[0] == seen[1]
     assert len(seen[0]) == FEW < seen[0][-1]
 
@@ -304,8 +307,9 @@ def test_quick_draws_the_same_samples_from_all_alike():
 def test_quick_in_this_process_leaves_out_what_is_slow():
     report = verify(F.relu, like="relu", quick=True)
     assert report.passed
-    assert report.notes == ("left out: gradgradcheck, compiled",)
-    assert not {"gradgradcheck", "compiled"} & {result.check for result in report.results}
+    slow = {"compiled", "gradgradcheck", "compiled_once", "inductor"}
+    assert set(report.notes[0].removeprefix("left out: ").split(", ")) == slow
+    assert not slow & {result.check for result in report.results}
 
 
 @pytest.mark.slow
@@ -317,7 +321,11 @@ def test_ctrl_c_ends_parent_and_child(folder, sent):
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "conceptlab.cli", "verify", "mine:waits", "--like", "relu"]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as parent:
+    # whoever runs the tests in the background may have its signals ignored, and children inherit that
+    default = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=default
+    ) as parent:
         _wait_for(lambda: pid.is_file() and pid.read_text())
         parent.send_signal(sent)
         complaint = parent.communicate()[1]

@@ -19,7 +19,6 @@ CHANGES = {
     "autocast": lambda: torch.set_autocast_enabled("cuda", True),
     "anomaly detection": lambda: torch.autograd.set_detect_anomaly(True, check_nan=False),
     "deterministic algorithms": lambda: torch.use_deterministic_algorithms(True, warn_only=True),
-    "cuDNN flags": lambda: setattr(torch.backends.cudnn, "benchmark", True),
     "number of threads": lambda: torch.set_num_threads(torch.get_num_threads() + 1),
     "float32 matmul precision": lambda: torch.set_float32_matmul_precision("medium"),
     "warnings filters": lambda: warnings.simplefilter("ignore"),

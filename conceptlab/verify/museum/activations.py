@@ -108,7 +108,7 @@ def dropout_without_rescaling(input: Tensor, p: float = 0.5, training: bool = Tr
 
 def dropout_with_a_fresh_mask(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """backward draws a mask of its own."""
-    if not training or p == 0:
+    if not training or p == 0 or input.numel() == 0:
         return input
     kept = _FreshMask.apply(input, p)
     return input.copy_(kept) if inplace else kept

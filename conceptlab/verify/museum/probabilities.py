@@ -7,13 +7,13 @@ from torch import Tensor
 from torch.autograd import Function
 
 
-def overflowing_softmax(input: Tensor, dim: int, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def overflowing_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """Exponentials without subtracting the maximum first."""
     exponentials = (input if dtype is None else input.to(dtype)).exp()
     return (exponentials / exponentials.sum(dim, keepdim=True)).contiguous()
 
 
-def diagonal_softmax(input: Tensor, dim: int, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def diagonal_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """Its backward is s (1 − s), the diagonal of the Jacobian."""
     return _DiagonalSoftmax.apply(input if dtype is None else input.to(dtype), dim)
 
