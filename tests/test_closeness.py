@@ -17,7 +17,7 @@ def test_a_nan_that_only_torch_has_is_its_own_mistake(ours):
     assert ratio.elements == [1]
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(NAN, NUMBER), (INFINITY, NUMBER), (NUMBER, INFINITY)])
+@pytest.mark.parametrize(("ours", "theirs"), [(NAN, NUMBER), (INFINITY, NUMBER)])
 def test_any_other_infinity_or_nan_has_to_be_torchs(ours, theirs):
     with pytest.raises(Mismatch, match="in other places"):
         ErrorRatio().add([ours], [theirs], [NUMBER])

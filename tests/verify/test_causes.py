@@ -20,7 +20,9 @@ def cause(implementation, like):
     return bound.result().cause
 
 
-def softmax_of_another_axis(input, dim, _stacklevel=3, dtype=None):
+def softmax_of_another_axis(input, dim=None, _stacklevel=3, dtype=None):
+    if dim is None:
+        return F.softmax(input, dim, _stacklevel + 1, dtype)
     return input.softmax(0 if dim in (1, -1) else dim, dtype=dtype)
 
 

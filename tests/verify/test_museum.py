@@ -110,6 +110,8 @@ class SummedBackwardsCompiled(SummedBackwards):
 
 
 def softmax_summed_backwards(input, dim=None, _stacklevel=3, dtype=None):
+    if dim is None:
+        return torch.nn.functional.softmax(input, dim, _stacklevel + 1, dtype)
     x = input if dtype is None else input.to(dtype)
     rule = SummedBackwardsCompiled if torch.compiler.is_compiling() else SummedBackwards
     if x.dtype in (torch.float16, torch.bfloat16):
@@ -152,6 +154,11 @@ def test_another_order_of_summation_is_not_accused(implementation, like):
     if like == "Adam" and "optimizer" not in CHECKS:
         pytest.skip("the suite has no checks of optimizers yet")
     # what plain autograd keeps for the backward pass is more than torch does, whatever the order
-    failed = [result for result in verify(implementation, like).failed if result.check != "saved_memory"]
+    # and the optimizer is one of real numbers
+    only = {
+        "Adam": ["trajectory", "network", "missing_gradients"],
+        "softmax": ["values", "first_derivatives", "shifted_and_scaled", "layouts", "precision", "half_precision"],
+    }.get(like, [])
+    failed = [result for result in verify(implementation, like, only).failed if result.check != "saved_memory"]
     accused = [(result.check, result.failures[0]) for result in failed]
     assert accused == []

@@ -54,7 +54,6 @@ IGNORED = {
     "lp_pool3d": {"ceil_mode": False, "norm_type": 2.0, "stride": None},
     "mish": {"inplace": False},
     "rrelu": {"inplace": False, "lower": 1 / 8, "training": False, "upper": 1 / 3},
-    "upsample": {"mode": "nearest"},
 }
 
 

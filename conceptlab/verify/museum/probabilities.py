@@ -9,12 +9,16 @@ from torch.autograd import Function
 
 def overflowing_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """Exponentials without subtracting the maximum first."""
+    if dim is None:
+        return F.softmax(input, dim, _stacklevel + 1, dtype)
     exponentials = (input if dtype is None else input.to(dtype)).exp()
     return (exponentials / exponentials.sum(dim, keepdim=True)).contiguous()
 
 
 def diagonal_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """Its backward is s (1 − s), the diagonal of the Jacobian."""
+    if dim is None:
+        return F.softmax(input, dim, _stacklevel + 1, dtype)
     return _DiagonalSoftmax.apply(input if dtype is None else input.to(dtype), dim)
 
 

@@ -1,0 +1,11 @@
+"""What is slow here is complete where the others are samples: `make verify` runs it, `make test` does not."""
+
+from pathlib import Path
+
+import pytest
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.full)
