@@ -61,7 +61,7 @@ test-gpu: $(READY)  ## what is only simulated elsewhere, on CUDA
 	$(BIN)/python -m pytest -q -m gpu
 
 verify: $(READY)  ## verify all parts in all tiers, in an hour, and write docs/conformance.md; ARGS="convolution --tier naive"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m full tests/verify
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m complete tests/verify
 	OMP_NUM_THREADS=1 $(BIN)/conceptlab verify --workers $(WORKERS) $(or $(ARGS),--markdown docs/conformance.md)
 
 verify-quick: $(READY)  ## the same in five minutes: a draw of the parts, some checks, some samples

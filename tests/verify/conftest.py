@@ -8,4 +8,4 @@ import pytest
 def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents and item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.full)
+            item.add_marker(pytest.mark.complete)
