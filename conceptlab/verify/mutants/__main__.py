@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         found = mutants_of(source, name, reviewed.speed_of(name))
         reviewed.check(name, source, found)
         mutants += found
-    mutants = [mutant for mutant in mutants if options.only in str(mutant)]
+    mutants = [mutant for mutant in mutants if options.only in f"{mutant} {mutant.key}"]
     total = len(mutants)
     # in an order that is drawn, so that what is reached in the time is a sample
     mutants = random.Random(options.seed).sample(mutants, min(total, options.sample or total))
