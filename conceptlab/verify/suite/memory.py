@@ -53,6 +53,7 @@ def flat_memory(target: Target) -> Tally:
     """After 200 calls, forward and backward, no more memory is held than after the first few."""
 
     def compare(sample: Sample) -> None:
+        of_torch(lambda: called(callable_of(target, sample, theirs=True), sample))
         function = callable_of(target, sample)
 
         def call() -> None:
@@ -60,7 +61,6 @@ def flat_memory(target: Target) -> Tally:
             if result.differentiable and result.leaves:
                 gradients(result)
 
-        of_torch(lambda: called(callable_of(target, sample, theirs=True), sample))
         if bytes_more := growth(call):
             raise Mismatch(f"{bytes_more} bytes more are held after 200 calls than after the first few")
 
