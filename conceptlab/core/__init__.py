@@ -2,7 +2,7 @@
 
 from conceptlab.core.autocast import Autocast
 from conceptlab.core.concept import Concept, Function, Part
-from conceptlab.core.errors import did_you_mean, message, require_floating
+from conceptlab.core.errors import did_you_mean, message, require_floating, require_real
 from conceptlab.core.exponential import exp
 from conceptlab.core.function import ElementwiseRule, Rule, save
 from conceptlab.core.memory import is_recorded, room
@@ -37,6 +37,7 @@ __all__ = [
     "others",
     "registry",
     "require_floating",
+    "require_real",
     "room",
     "save",
 ]

@@ -45,3 +45,20 @@ def require_floating(where: str, input: Tensor) -> None:
                 remedy="Convert it, for instance with input.float().",
             )
         )
+
+
+def require_real(where: str, input: Tensor) -> None:
+    """Refuse a complex tensor, whose derivative would ask for a rule of its own.
+
+    Raises:
+        NotImplementedError: the tensor is complex.
+    """
+    if input.is_complex():
+        raise NotImplementedError(
+            message(
+                f"{where} by hand",
+                expected="real numbers",
+                received=str(input.dtype),
+                remedy="Use the tier 'builtin' for complex ones, where torch has them.",
+            )
+        )

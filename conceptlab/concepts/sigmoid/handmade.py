@@ -39,6 +39,7 @@ from conceptlab.core import (
     message,
     others,
     require_floating,
+    require_real,
     room,
 )
 
@@ -210,13 +211,5 @@ def _numbers(where: str, input: Tensor) -> Tensor:
 
 def _real(where: str, input: Tensor) -> Tensor:
     require_floating(where, input)
-    if input.is_complex():
-        raise NotImplementedError(
-            message(
-                f"{where} by hand",
-                expected="real numbers",
-                received=str(input.dtype),
-                remedy="Use the tier 'builtin' for complex ones, where torch has them.",
-            )
-        )
+    require_real(where, input)
     return input

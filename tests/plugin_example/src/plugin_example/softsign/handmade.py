@@ -8,10 +8,11 @@ $$ y' = \frac{1}{(1 + |x|)^2} $$
 
 from torch import Tensor
 
-from conceptlab.core import ElementwiseRule
+from conceptlab.core import ElementwiseRule, require_real
 
 
 def softsign(input: Tensor) -> Tensor:
+    require_real("softsign", input)  # of complex numbers |x| has another derivative
     return _Softsign.call(input)
 
 
