@@ -10,7 +10,7 @@ from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import Namespace, declare, namespace
 from conceptlab.core.parts import Choice, Parts
 from conceptlab.core.registry import registry
-from conceptlab.core.select import indicator, keep, mask, not_negative, not_zero, others
+from conceptlab.core.select import choose, indicator, keep, mask, negative, not_negative, not_zero, others
 
 __all__ = [
     "Autocast",
@@ -23,6 +23,7 @@ __all__ = [
     "Parts",
     "Rule",
     "Tiered",
+    "choose",
     "declare",
     "did_you_mean",
     "exp",
@@ -32,6 +33,7 @@ __all__ = [
     "mask",
     "message",
     "namespace",
+    "negative",
     "not_negative",
     "not_zero",
     "others",

@@ -4,7 +4,7 @@ torch's own ``where`` and ``masked_fill`` take a branch at each element, which t
 mispredict, and a comparison whose result is boolean is as slow as five of another dtype. Together they cost ten passes
 over memory and more. Here a condition is an integer of the number's own width, 1 or 0, and a number is chosen by the
 product of its bits with that: 1 leaves all of them, 0 none. A compiler, which vectorises choices, and `vmap`, which has
-no rule for the memory of a result, get the plain form: a boolean, and ``where``.
+no rule for the memory of a result, get the plain form: booleans, and ``where``.
 """
 
 import math
@@ -30,12 +30,14 @@ _COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 def indicator(x: Tensor, relation: Relation, number: float) -> Tensor:
     """1 where ``x`` stands in that relation to ``number``, and 0 elsewhere, in the dtype of ``x``. A constant.
 
+    For a compiler it is a boolean tensor, which may be added as a number is; `others` has its complement.
+
     >>> indicator(torch.tensor([-1.0, 0.0, 1.0, float("nan")]), ">", 0)
     tensor([0., 0., 1., 0.])
     """
     comparison, x = _COMPARISONS[relation], x.detach()
     if _is_followed():
-        return getattr(x, comparison)(number).to(x.dtype)
+        return getattr(x, comparison)(number)
     return getattr(torch, comparison)(x, number, out=torch.empty_like(x))
 
 
@@ -46,18 +48,34 @@ def mask(holds: Tensor, *, unless: bool = False) -> Tensor:
     tensor([0, 0, 1, 1], dtype=torch.int32)
     """
     if _is_followed():
-        return holds == 0 if unless else holds != 0
+        is_set = holds if holds.dtype is torch.bool else holds != 0
+        return is_set.logical_not() if unless else is_set
     bits = holds.to(_INTEGERS[holds.element_size()], copy=True)
     return bits.bitwise_xor_(1) if unless else bits
 
 
-def others(mask: Tensor) -> Tensor:
-    """The `mask` of all the other elements.
+def others(holds: Tensor) -> Tensor:
+    """The `mask`, or the `indicator`, of all the other elements.
 
     >>> others(mask(indicator(torch.tensor([-1.0, 2.0]), ">", 0)))
     tensor([1, 0], dtype=torch.int32)
     """
-    return mask.logical_not() if mask.dtype is torch.bool else mask ^ 1
+    if holds.dtype is torch.bool:
+        return holds.logical_not()
+    return 1 - holds if holds.is_floating_point() else holds ^ 1
+
+
+def choose(holds: Tensor, number: Tensor | float) -> Tensor:
+    """1 where an `indicator` is set, and ``number`` elsewhere. Each is exact, since the other is multiplied by 0.
+
+    >>> choose(indicator(torch.tensor([-1.0, 2.0]), ">", 0), 0.5)
+    tensor([0.5000, 1.0000])
+    """
+    if holds.dtype is torch.bool:
+        return torch.where(holds, 1.0, number)
+    if isinstance(number, Tensor):
+        return torch.addcmul(holds, others(holds), number)
+    return torch.add(holds, others(holds), alpha=number)
 
 
 def not_negative(x: Tensor) -> Tensor:
@@ -73,6 +91,18 @@ def not_negative(x: Tensor) -> Tensor:
         return mask(indicator(x, "<=", 0), unless=True)
     bits = x.detach().view(_INTEGERS[x.element_size()])
     return torch.gt(bits, _BITS_OF_MINUS_INFINITY[x.dtype], out=torch.empty_like(bits))
+
+
+def negative(x: Tensor) -> Tensor:
+    """The mask of all the others: what is below zero, and -0.
+
+    >>> negative(torch.tensor([-float("inf"), -1.0, 0.0, 1.0, float("nan")]))
+    tensor([1, 1, 0, 0, 0], dtype=torch.int32)
+    """
+    if not x.is_floating_point() or _is_followed():
+        return mask(indicator(x, "<=", 0))
+    bits = x.detach().view(_INTEGERS[x.element_size()])
+    return torch.le(bits, _BITS_OF_MINUS_INFINITY[x.dtype], out=torch.empty_like(bits))
 
 
 def not_zero(x: Tensor) -> Tensor:

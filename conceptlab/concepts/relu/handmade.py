@@ -26,11 +26,13 @@ from torch import Tensor
 from conceptlab.core import (
     ElementwiseRule,
     Rule,
+    choose,
     exp,
     indicator,
     keep,
     mask,
     message,
+    negative,
     not_negative,
     not_zero,
     others,
@@ -178,17 +180,18 @@ class _ELU(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor, alpha: float, scale: float) -> Tensor:
-        passes = not_negative(x)
-        straight = keep(x, passes)
-        bent = keep(x, others(passes)).expm1_().mul_(alpha * scale)  # 0 on the positive side
+        bends = negative(x)
+        straight = keep(x, others(bends))
+        bent = keep(x, bends).expm1_().mul_(alpha * scale)  # 0 on the positive side
         return bent.add_(straight, alpha=scale)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, alpha: float, scale: float) -> Tensor:
-        is_negative = indicator(x, "<=", 0)
         # e^x is 1 on the positive side, where its argument is 0
-        bent = exp(keep(x, mask(is_negative))) * (alpha * scale)
-        return v * (bent if alpha == 1 else torch.add(bent, 1 - is_negative, alpha=scale - alpha * scale))
+        bent = exp(keep(x, negative(x))) * (alpha * scale)
+        if alpha == 1:
+            return v * bent
+        return v * torch.add(bent, others(indicator(x, "<=", 0)), alpha=scale - alpha * scale)
 
 
 class _PReLU(Rule):
@@ -224,11 +227,7 @@ def _put(y: Tensor, value: float, where: Tensor) -> Tensor:
 
 
 def _slope(x: Tensor, negative_slope: float | Tensor) -> Tensor:
-    """1 where x > 0, else the negative slope: each is exact, since the other is multiplied by 0."""
-    positive = indicator(x, ">", 0)
-    if isinstance(negative_slope, Tensor):
-        return torch.addcmul(positive, 1 - positive, negative_slope)
-    return positive.add_(1 - positive, alpha=negative_slope)
+    return choose(indicator(x, ">", 0), negative_slope)
 
 
 def _as(input: Tensor, number: float) -> float:

@@ -200,8 +200,8 @@ def _against_differences(target: Target, sample: Sample, check: Callable) -> Non
         whole = of_leaves(target, sample, theirs=theirs)
         check(lambda *values: tuple(_numbers(whole.call(*values))), whole.leaves, fast_mode=True)
 
-    theirs = of_leaves(target, sample, theirs=True)
-    of_torch(lambda: theirs.call(*theirs.leaves))  # what torch's own warns of is no news
+    theirs = of_torch(lambda: of_leaves(target, sample, theirs=True))  # what torch's own warns of is no news
+    of_torch(lambda: theirs.call(*theirs.leaves))
     try:
         checked(theirs=False)
     except Exception:
