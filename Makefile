@@ -47,9 +47,10 @@ test-oldest:  ## all tests with the oldest versions that pyproject.toml claims
 	.venv-oldest/bin/python -m pip install --quiet --editable . --group dev --constraint oldest.txt
 	@touch $@
 
-# Compiled code is not traced, so those checks would show nothing.
+# Compiled code is not traced, and the others that are left out repeat calls of these: they would show nothing more.
 coverage: $(READY)  ## whether the tests of the concepts reach all lines and branches of the tier files
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not gpu" -k "not compiled" \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not gpu" \
+		-k "not (compiled or purity or pure or gradcheck or gradgradcheck or func_grad or memory or graph or reference)" \
 		--cov=conceptlab.concepts --cov-branch --cov-report= \
 		tests/test_functions.py tests/test_classes.py tests/concepts
 	$(BIN)/python -m coverage report --show-missing --skip-covered --omit="*/samples.py" --fail-under=100

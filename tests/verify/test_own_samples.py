@@ -1,6 +1,7 @@
 """The samples of our own notice who ignores an argument, of which PyTorch has no sample."""
 
 import inspect
+import warnings
 
 import pytest
 import torch
@@ -54,6 +55,7 @@ IGNORED = {
     "lp_pool3d": {"ceil_mode": False, "norm_type": 2.0, "stride": None},
     "mish": {"inplace": False},
     "rrelu": {"inplace": False, "lower": 1 / 8, "training": False, "upper": 1 / 3},
+    "upsample": {"mode": "nearest"},
 }
 
 
@@ -71,7 +73,11 @@ def without(own, argument, default):
     def ignoring(*args, **kwargs):
         call = inspect.signature(own).bind(*args, **kwargs)
         call.arguments[argument] = default
-        return own(*call.args, **call.kwargs)
+        with warnings.catch_warnings(record=True, action="always") as warned:
+            result = own(*call.args, **call.kwargs)
+        for warning in warned:
+            warnings.warn(warning.message, stacklevel=2)  # F.upsample is deprecated: it points to who calls it
+        return result
 
     return ignoring
 

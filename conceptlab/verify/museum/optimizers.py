@@ -24,19 +24,21 @@ class RightAdam(torch.optim.Adam):
     def update(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> None:
         state, (beta1, beta2) = self.state[parameter], group["betas"]
         if not state:
-            state["step"] = torch.tensor(0.0)
+            state["step"] = torch.tensor(0.0, dtype=torch.float32 if group["fused"] else torch.get_default_dtype())
             names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
             state.update({name: torch.zeros_like(parameter) for name in names})
         state["step"] += 1
+        # a complex number is two real ones
+        real = {name: _real(value) for name, value in state.items()}
+        parameter, grad = _real(parameter), _real(grad)
         grad = self.decayed(parameter, grad, group)
-        state["exp_avg"].mul_(beta1).add_(grad, alpha=1 - beta1)
-        state["exp_avg_sq"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-        second = state["exp_avg_sq"]
+        mean = real["exp_avg"].mul_(beta1).add_(grad, alpha=1 - beta1)
+        second = real["exp_avg_sq"].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         if group["amsgrad"]:
-            second = torch.maximum(state["max_exp_avg_sq"], second, out=state["max_exp_avg_sq"])
+            second = torch.maximum(real["max_exp_avg_sq"], second, out=real["max_exp_avg_sq"])
         corrections = [self.correction(beta, int(state["step"].item())) for beta in (beta1, beta2)]
         denominator = self.denominator(second / corrections[1], group["eps"])
-        parameter.addcdiv_(state["exp_avg"], denominator, value=-float(group["lr"]) / corrections[0])
+        parameter.addcdiv_(mean, denominator, value=-float(group["lr"]) / corrections[0])
 
     def decayed(self, parameter: Tensor, grad: Tensor, group: dict[str, Any]) -> Tensor:
         if group["decoupled_weight_decay"]:
@@ -49,6 +51,10 @@ class RightAdam(torch.optim.Adam):
 
     def denominator(self, second: Tensor, eps: float) -> Tensor:
         return second.sqrt() + eps
+
+
+def _real(x: Tensor) -> Tensor:
+    return torch.view_as_real(x) if x.is_complex() else x
 
 
 class AdamWithoutPower(RightAdam):
