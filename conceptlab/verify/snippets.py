@@ -81,7 +81,6 @@ ASKED: Mapping[str, tuple[str, ...]] = {
     "constructed": ("state", "buffers"),
     "behaviour": ("value", "gradient", "state", "graph", "buffers"),
     "channels_last_behaviour": ("value", "gradient", "state", "graph", "buffers", "strides"),
-    "shifted_layer": ("value", "gradient", "buffers"),
     "modes": ("value", "buffers"),
     "accumulated": ("accumulated",),
 }

@@ -106,6 +106,51 @@ class UnbiasedValue(RightBatchNorm2d):
             self.follow(mean, variance)
 
 
+class StatisticsOnlyWithGrad(RightBatchNorm2d):
+    def looks_at_the_batch(self):
+        return (self.training and torch.is_grad_enabled()) or self.running_mean is None
+
+
+class _AssignsAtRepeatedPlaces(Function):
+    @staticmethod
+    def forward(ctx, x, pad):
+        ctx.pad, ctx.size = pad, x.shape[-1]
+        return F.pad(x, pad, "circular")
+
+    @staticmethod
+    def backward(ctx, grad):
+        places = (torch.arange(grad.shape[-1]) - ctx.pad[0]) % ctx.size
+        by_input = grad.new_zeros(*grad.shape[:-1], ctx.size)
+        # index_add_ is what would be right
+        return by_input.index_copy_(-1, places, grad), None
+
+
+def pad_assigning_the_gradient(input, pad, mode="constant", value=None):
+    if mode == "circular" and len(pad) == 2 and min(pad) >= 0:
+        return _AssignsAtRepeatedPlaces.apply(input, pad)
+    return F.pad(input, pad, mode, value)
+
+
+class _ForgetsTheFirst(Function):
+    @staticmethod
+    def forward(ctx, x, weight, parameter):
+        ctx.save_for_backward(x, weight)
+        ctx.parameter = parameter
+        return x @ weight.t()
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight = ctx.saved_tensors
+        ctx.parameter[0].grad = None
+        return grad @ weight, grad.reshape(-1, grad.shape[-1]).t() @ x.reshape(-1, x.shape[-1]), None
+
+
+class LinearForgettingTheFirst(nn.Linear):
+    def forward(self, input):
+        y = _ForgetsTheFirst.apply(input, self.weight, [self.weight])
+        return y if self.bias is None else y + self.bias
+
+
 class WeightNoParameter(nn.Linear):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -127,9 +172,12 @@ MUTANTS = [
     (relu6_at_zero, "relu6", ("kink",)),
     (sigmoid_without_gradient, "sigmoid", ("zeros",)),
     (sigmoid_with_the_other_sign, "sigmoid", ("gradient has the wrong sign",)),
+    (pad_assigning_the_gradient, "pad", ("assigned", "added up")),
     (relu_never_in_place, "relu", ("inplace=True leaves",)),
     (MomentumOfTheOld, "BatchNorm2d", ("momentum", "old")),
     (UnbiasedValue, "BatchNorm2d", ("unbiased variance",)),
+    (StatisticsOnlyWithGrad, "BatchNorm2d", ("is_grad_enabled", "self.training")),
+    (LinearForgettingTheFirst, "Linear", ("weight.grad", "accumulate")),
     (WeightNoParameter, "Linear", ("weight", "nn.Parameter")),
     (NormOnTheDefaultDevice, "BatchNorm2d", ("default device",)),
 ]

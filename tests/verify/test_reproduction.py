@@ -8,7 +8,7 @@ from torch import Tensor
 from conceptlab.core.samples import Sample
 from conceptlab.verify import snippets, verify
 from conceptlab.verify.closeness import Mismatch
-from conceptlab.verify.reproduction import explain, representative, rerun, smallest
+from conceptlab.verify.reproduction import explain, narrowed, representative, rerun, smallest
 from conceptlab.verify.suite.values import error_inputs, first_derivatives, values
 from conceptlab.verify.tally import Failure, each, watched_by
 from conceptlab.verify.target import part_like, target, tier_of
@@ -40,13 +40,7 @@ def test_axes_are_halved_and_values_simplified_as_long_as_it_fails():
     assert dict(least.sample.kwargs) == {}
     assert least.sample.args[0].unique().numel() == 1
     assert least.sample.args[0].requires_grad
-    assert values(_only(aim, least.sample)).failures
-
-
-def _only(aim, sample):
-    from conceptlab.verify.reproduction import narrowed
-
-    return narrowed(aim, sample)
+    assert values(narrowed(aim, least.sample)).failures
 
 
 def test_tries_are_bounded():
@@ -138,6 +132,12 @@ def test_large_tensors_are_random_and_special_numbers_imported():
     large = torch.randn(30, 40, dtype=torch.float64, requires_grad=True)
     code = next(snippets._in_plain_torch(target(F.relu, "relu"), "values", Sample("large", (large,))))
     assert "torch.manual_seed(0)\nx = torch.randn((30, 40), dtype=torch.float64, requires_grad=True)" in code
+
+
+def test_code_that_torch_itself_refuses_shows_nothing():
+    x = torch.ones(3, dtype=torch.float64)
+    (code,) = snippets._in_plain_torch(target(F.linear, "linear"), "first_derivatives", Sample("refused", (x, x[:2])))
+    assert snippets.executed(target(F.linear, "linear"), code) == ("", None)
 
 
 def test_one_check_on_one_sample():

@@ -32,7 +32,6 @@ PATTERNS: tuple[Pattern, ...] = (
     gradients.wrong_second_derivative,
     calls.only_with_setting,
     calls.cancellation,
-    gradients.unlike_arguments,
 )
 """Each says a sentence, or None."""
 
@@ -40,8 +39,7 @@ PATTERNS: tuple[Pattern, ...] = (
 def likeliest(target: Target, looked_at: Sequence[Failure], failures: Sequence[Failure]) -> str:
     """The first pattern that fits one of the failures looked at, in their order; empty where none does."""
     if target.kind == "optimizer":
-        paths = (trajectories.gone(target, failure.sample.init_kwargs) for failure in looked_at)
-        return next((said for path in paths if (said := trajectories.likeliest(path))), "")
+        return next((said for failure in looked_at if (said := _said_of_optimizer(target, failure))), "")
     failing = [failure.sample for failure in failures]
     for failure in looked_at if target.kind in ("function", "layer") else ():
         seen = Evidence(target, failure.sample, failure.error, failing)
@@ -50,8 +48,8 @@ def likeliest(target: Target, looked_at: Sequence[Failure], failures: Sequence[F
             seen = Evidence(target, failure.sample, failure.error, failing, training=False)
             seen.training = seen.passes(failure.sample)
         for pattern in PATTERNS:
-            if (words := _said(pattern, seen)) is not None:
-                return words
+            if said := _said(pattern, seen):
+                return said
     return ""
 
 
@@ -64,12 +62,19 @@ def likeliest_of_all(target: Target) -> str:
     return next((said for f in failures if (said := likeliest(target, [f], failures))), "")
 
 
-def _said(pattern: Pattern, seen: Evidence) -> str | None:
+def _said_of_optimizer(target: Target, failure: Failure) -> str:
     try:
-        return pattern(seen)
+        return trajectories.likeliest(trajectories.gone(target, failure.sample.init_kwargs))
+    except Exception:
+        return ""
+
+
+def _said(pattern: Pattern, seen: Evidence) -> str:
+    try:
+        return pattern(seen) or ""
     except Exception:
         # the target may do anything on a sample that nobody meant for it: then this pattern says nothing
-        return None
+        return ""
 
 
 __all__ = ["PATTERNS", "likeliest", "likeliest_of_all"]

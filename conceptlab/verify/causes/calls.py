@@ -1,5 +1,6 @@
 """Patterns of errors, of writing where nobody asked for it, of special inputs, and of settings."""
 
+import inspect
 import math
 import re
 from collections.abc import Iterator
@@ -161,7 +162,11 @@ def only_with_setting(seen: Evidence) -> str | None:
         return None
     for name in seen.settings:
         default = default_of(seen.target, name)
-        if name == "inplace" or not all(_differs(s.get(name, default), default) for s in failing):
+        if (
+            name == "inplace"
+            or default is inspect.Parameter.empty
+            or not all(_differs(s.get(name, default), default) for s in failing)
+        ):
             continue
         share = sum(_differs(s.get(name, default), default) for s in passing) / len(passing)
         if share < 0.5:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from conceptlab.verify.causes.evidence import Evidence, arguments, random_like, second, values
+from conceptlab.verify.causes.evidence import Evidence, random_like, second, values
 from conceptlab.verify.causes.numbers import explained, one, ratio
 
 
@@ -159,11 +159,4 @@ def wrong_second_derivative(seen: Evidence) -> str | None:
             "value and gradient are right, the second derivative is not: an intermediate was saved for backward, or "
             "detached there. Save inputs and outputs only, or return the intermediate as an output of the Function"
         )
-    return None
-
-
-def unlike_arguments(seen: Evidence) -> str | None:
-    """The value is right, and what the arguments are afterwards is not."""
-    if seen.value_right and seen.right(arguments) is False:
-        return "the value is right, but an argument is left in another state than torch's"
     return None

@@ -1,9 +1,11 @@
 """Patterns of layers: their state, their mode, their running statistics."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from conceptlab.verify.causes.evidence import Evidence, values
+from conceptlab.verify.causes.evidence import Evidence
 from conceptlab.verify.causes.numbers import one, ratio
 
 
@@ -77,45 +79,36 @@ def _first(seen: Evidence) -> Tensor:
 
 def _followed(seen: Evidence) -> list[tuple[str, Tensor, Tensor]]:
     """Running statistics after one call that started from zeros: name, ours, torch's."""
-    if not seen.target.part.is_class:
-        sample, known = seen.sample, [t for t in seen.sample.args[1:] if isinstance(t, Tensor) and not t.requires_grad]
-        zeroed = [torch.zeros_like(t) if any(t is k for k in known) else t for t in sample.args]
-        from dataclasses import replace
-
-        results = [seen.asked(lambda o: o.arguments[0], t, replace(sample, args=tuple(zeroed))) for t in (False, True)]
-        if any(isinstance(r, Exception) for r in results):
-            return []
-        pairs = enumerate(zip(*results, strict=True))
-        names = {1: "running_mean", 2: "running_var"}
-        return [(names.get(i, f"argument {i}"), a, b) for i, (a, b) in pairs if any(sample.args[i] is k for k in known)]
-    modules = [seen.target.built(seen.sample, of_torch=t).train() for t in (False, True)]
-    for module in modules:
-        for buffer in module.buffers():
-            buffer.zero_()
-        module(*seen.sample.args, **seen.sample.kwargs)
-    theirs = dict(modules[1].named_buffers())
-    return [(n, b.detach(), theirs[n]) for n, b in modules[0].named_buffers() if n in theirs and b.is_floating_point()]
+    if seen.target.part.is_class:
+        modules = [seen.target.built(seen.sample, of_torch=of_torch).train() for of_torch in (False, True)]
+        for module in modules:
+            for buffer in module.buffers():
+                buffer.zero_()
+            module(*seen.sample.args, **seen.sample.kwargs)
+        ours, theirs = (dict(module.named_buffers()) for module in modules)
+        return [(n, b.detach(), theirs[n]) for n, b in ours.items() if n in theirs and b.is_floating_point()]
+    args = seen.sample.args
+    # what a function may follow are tensors beside the input that have no gradient
+    places = [i for i, a in enumerate(args) if i and isinstance(a, Tensor) and not a.requires_grad]
+    zeroed = tuple(torch.zeros_like(a) if i in places else a for i, a in enumerate(args))
+    results = [seen.outcome(of_torch, replace(seen.sample, args=zeroed)).arguments[0] for of_torch in (False, True)]
+    return [(f"argument {i}", results[0][i].detach(), results[1][i].detach()) for i in places]
 
 
 def gradient_assigned(seen: Evidence) -> str | None:
-    """backward writes ``.grad`` itself."""
-    if not seen.target.part.is_class or isinstance(seen.ours, Exception) or not seen.ours.differentiable:
+    """backward writes to ``.grad`` itself, even where only the input's gradient is asked for."""
+    if not seen.target.part.is_class or not seen.value_right:
         return None
-    module = seen.modules[False]
-    before = [p.grad for p in module.parameters()]
-    leaves = [leaf for leaf in seen.ours.leaves if not any(leaf is p for p in module.parameters())]
-    if not leaves or not seen.right(values):
-        return None
-    module = seen.modules[False]
     outcome = seen.outcome(False)
-    module = seen.modules[False]
-    torch.autograd.grad(
-        outcome.differentiable, outcome.leaves[:1], [torch.ones_like(y) for y in outcome.differentiable]
-    )
-    written = [n for n, p in module.named_parameters() if p.grad is not None]
-    if written and all(g is None for g in before):
+    named = dict(seen.modules[False].named_parameters())
+    for parameter in named.values():
+        parameter.grad = torch.ones_like(parameter)
+    y = outcome.differentiable
+    torch.autograd.grad(y, outcome.leaves[:1], [torch.ones_like(t) for t in y])
+    written = [name for name, p in named.items() if p.grad is None or not (p.grad == 1).all()]
+    if written:
         return (
-            f"backward writes {', '.join(written)}.grad itself, so that a second backward replaces the first: return "
-            "the gradient, and let autograd accumulate it"
+            f"backward writes to {', '.join(written)}.grad itself, so that a second backward replaces the first: "
+            "return the gradient, and let autograd accumulate it"
         )
     return None

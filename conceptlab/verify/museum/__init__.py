@@ -33,6 +33,7 @@ PIECES: tuple[Piece, ...] = (
     Piece(normalization.StatisticsNoBuffers, "BatchNorm2d", ("running_mean", "register_buffer")),
     Piece(normalization.ModeFromGradEnabled, "BatchNorm2d", ("is_grad_enabled", "self.training")),
     Piece(normalization.VarianceByDifference, "BatchNorm2d", ("cancellation", "E[x²] − E[x]²")),
+    Piece(normalization.batch_norm_by_difference, "batch_norm", ("cancellation", "E[x²] − E[x]²")),
     Piece(normalization.StatisticsKeepTheGraph, "BatchNorm2d", ("graph", "detach")),
     Piece(probabilities.diagonal_softmax, "softmax", ("diagonal", "Jacobian")),
     Piece(probabilities.overflowing_softmax, "softmax", ("overflow", "maximum")),

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 AXES = (0, 2, 3)
@@ -97,3 +98,25 @@ class StatisticsKeepTheGraph(RightBatchNorm2d):
 
     def track(self, mean: Tensor, variance: Tensor, count: int) -> None:
         self.follow(mean, variance * count / (count - 1))
+
+
+def batch_norm_by_difference(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """The same as a function."""
+    right = F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    if not training or not input.numel():
+        return right
+    axes, shape = [axis for axis in range(input.dim()) if axis != 1], [1, -1, *[1] * (input.dim() - 2)]
+    mean = input.mean(axes)
+    variance = input.square().mean(axes) - mean.square()
+    y = (input - mean.view(shape)) * (variance + eps).rsqrt().view(shape)
+    y = y if weight is None else y * weight.view(shape)
+    return y if bias is None else y + bias.view(shape)

@@ -21,6 +21,7 @@ from conceptlab.verify.suite.derivatives import (
     second_derivatives,
     vmapped,
 )
+from conceptlab.verify.suite.digits import cancellation
 from conceptlab.verify.suite.extremes import complex_numbers, expanded_inputs, extremes, tiny_inputs
 from conceptlab.verify.suite.memory import flat_memory, no_graph_kept, saved_memory
 from conceptlab.verify.suite.precision import half_precision, precision
@@ -42,6 +43,7 @@ from conceptlab.verify.target import Kind, Target
 Check = Callable[[Target], Tally]
 
 OF_ANY_CALL: tuple[Check, ...] = (
+    cancellation,
     reference,
     untouched,
     tiny_inputs,
@@ -89,7 +91,6 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         layers.behaviour,
         habits.modes,
         habits.accumulated,
-        habits.shifted_layer,
         layers.channels_last_behaviour,
         layers.copied,
         global_state,
