@@ -50,7 +50,7 @@ test-oldest:  ## all tests with the oldest versions that pyproject.toml claims
 # Compiled code is not traced, and the others that are left out repeat calls of these: they would show nothing more.
 coverage: $(READY)  ## whether the tests of the concepts reach all lines and branches of the tier files
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not gpu" \
-		-k "not (compiled or purity or pure or gradcheck or gradgradcheck or func_grad or memory or graph or reference)" \
+		-k "not (compiled or purity or pure or gradcheck or gradgradcheck or func_grad or flat_memory or saved_memory or no_graph_kept or reference)" \
 		--cov=conceptlab.concepts --cov-branch --cov-report= \
 		tests/test_functions.py tests/test_classes.py tests/concepts
 	$(BIN)/python -m coverage report --show-missing --skip-covered --omit="*/samples.py" --fail-under=100
