@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick check test test-oldest coverage test-gpu verify verify-quick mutants bench docs clean
+.PHONY: help setup demo quick check test test-complete test-oldest coverage test-gpu verify verify-quick mutants bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +38,9 @@ check: $(READY)  ## format, lint, types, and the rules of the architecture
 test: $(READY)  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not gpu and not complete"
 
+test-complete: $(READY)  ## what make test has a sample of: the checks on all of torch's own, on every defect; an hour and more
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m complete tests/verify
+
 test-oldest:  ## all tests with the oldest versions that pyproject.toml claims
 	$(MAKE) test VENV=.venv-oldest READY=.venv-oldest/.oldest
 
@@ -62,7 +65,6 @@ test-gpu: $(READY)  ## what is only simulated elsewhere, on CUDA
 	$(BIN)/python -m pytest -q -m gpu
 
 verify: $(READY)  ## verify all parts in all tiers, in an hour, and write docs/conformance.md; ARGS="convolution --tier naive"
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m complete tests/verify
 	OMP_NUM_THREADS=1 $(BIN)/conceptlab verify --workers $(WORKERS) $(or $(ARGS),--markdown docs/conformance.md)
 
 verify-quick: $(READY)  ## the same in five minutes: a draw of the parts, some checks, some samples

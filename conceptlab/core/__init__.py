@@ -10,7 +10,7 @@ from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import Namespace, declare, namespace
 from conceptlab.core.parts import Choice, Parts
 from conceptlab.core.registry import registry
-from conceptlab.core.select import choose, indicator, keep, mask, negative, not_negative, not_zero, others
+from conceptlab.core.select import indicator, keep, mask, negative, not_negative, not_zero, others, plus, slope
 
 __all__ = [
     "Autocast",
@@ -23,7 +23,6 @@ __all__ = [
     "Parts",
     "Rule",
     "Tiered",
-    "choose",
     "declare",
     "did_you_mean",
     "exp",
@@ -37,9 +36,11 @@ __all__ = [
     "not_negative",
     "not_zero",
     "others",
+    "plus",
     "registry",
     "require_floating",
     "require_real",
     "room",
     "save",
+    "slope",
 ]

@@ -30,7 +30,7 @@ _COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 def indicator(x: Tensor, relation: Relation, number: float) -> Tensor:
     """1 where ``x`` stands in that relation to ``number``, and 0 elsewhere, in the dtype of ``x``. A constant.
 
-    For a compiler it is a boolean tensor, which may be added as a number is; `others` has its complement.
+    For a compiler it is a boolean tensor: `slope` and `plus` know what to do with either, and `others` its complement.
 
     >>> indicator(torch.tensor([-1.0, 0.0, 1.0, float("nan")]), ">", 0)
     tensor([0., 0., 1., 0.])
@@ -65,17 +65,27 @@ def others(holds: Tensor) -> Tensor:
     return 1 - holds if holds.is_floating_point() else holds ^ 1
 
 
-def choose(holds: Tensor, number: Tensor | float) -> Tensor:
-    """1 where an `indicator` is set, and ``number`` elsewhere. Each is exact, since the other is multiplied by 0.
+def slope(x: Tensor, above: float, below: Tensor | float) -> Tensor:
+    """1 where ``x`` is larger than ``above``, and ``below`` elsewhere. Each is exact: the other is multiplied by 0.
 
-    >>> choose(indicator(torch.tensor([-1.0, 2.0]), ">", 0), 0.5)
+    >>> slope(torch.tensor([-1.0, 2.0]), 0, 0.5)
     tensor([0.5000, 1.0000])
     """
+    holds = indicator(x, ">", above)
     if holds.dtype is torch.bool:
-        return torch.where(holds, 1.0, number)
-    if isinstance(number, Tensor):
-        return torch.addcmul(holds, others(holds), number)
-    return torch.add(holds, others(holds), alpha=number)
+        return torch.where(holds, x.new_ones(()), below)
+    if isinstance(below, Tensor):
+        return torch.addcmul(holds, others(holds), below)
+    return torch.add(holds, others(holds), alpha=below)
+
+
+def plus(y: Tensor, number: float, holds: Tensor) -> Tensor:
+    """``y``, and ``number`` more where an `indicator` is set.
+
+    >>> plus(torch.tensor([1.0, 2.0]), 0.5, torch.tensor([0.0, 1.0]))
+    tensor([1.0000, 2.5000])
+    """
+    return torch.add(y, holds.to(y.dtype), alpha=number)
 
 
 def not_negative(x: Tensor) -> Tensor:

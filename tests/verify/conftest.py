@@ -1,4 +1,4 @@
-"""What is slow here is complete where the others are samples: `make verify` runs it, `make test` does not."""
+"""What is slow here is complete where the others are samples: `make test-complete` runs it, `make test` does not."""
 
 from pathlib import Path
 

@@ -23,6 +23,8 @@ FEW = set(random.Random(3).sample(sorted(EVERY), 15))
     [pytest.param(own, id=name, marks=() if name in FEW else pytest.mark.complete) for name, own in EVERY.items()],
 )
 def test_torch_passes_its_own_checks(own):
+    if own is F.multilabel_margin_loss and torch.__version__ < "2.14":
+        pytest.skip("torch 2.11 returns memory that it has not written, for an empty batch")
     report = verify(own, like=own)
     assert report.passed, str(report)
     assert any(result.status == "passed" for result in report.results), "no check had a sample that applied"

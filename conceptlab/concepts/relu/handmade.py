@@ -26,7 +26,6 @@ from torch import Tensor
 from conceptlab.core import (
     ElementwiseRule,
     Rule,
-    choose,
     exp,
     indicator,
     keep,
@@ -36,8 +35,10 @@ from conceptlab.core import (
     not_negative,
     not_zero,
     others,
+    plus,
     require_floating,
     save,
+    slope,
 )
 
 # Klambauer et al., 2017, equation 14
@@ -156,8 +157,8 @@ class _LeakyReLU(Rule):
 
     @staticmethod
     def forward(x: Tensor, negative_slope: float) -> tuple[Tensor, Tensor]:
-        slope = _slope(x, negative_slope)
-        return x * slope, slope
+        slopes = slope(x, 0, negative_slope)
+        return x * slopes, slopes
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
@@ -165,14 +166,14 @@ class _LeakyReLU(Rule):
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor, _: Tensor) -> tuple[Tensor, None]:
-        (slope,) = ctx.saved_tensors
-        return grad_output * slope, None
+        (slopes,) = ctx.saved_tensors
+        return grad_output * slopes, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, _: None) -> tuple[Tensor, Tensor]:
-        (slope,) = ctx.saved_tensors
+        (slopes,) = ctx.saved_tensors
         # detached, or the tangent is kept for the slope's sake, and in place it is overwritten
-        return tangent * slope.detach(), torch.zeros_like(slope)
+        return tangent * slopes.detach(), torch.zeros_like(slopes)
 
 
 class _ELU(ElementwiseRule):
@@ -191,13 +192,13 @@ class _ELU(ElementwiseRule):
         bent = exp(keep(x, negative(x))) * (alpha * scale)
         if alpha == 1:
             return v * bent
-        return v * torch.add(bent, others(indicator(x, "<=", 0)), alpha=scale - alpha * scale)
+        return v * plus(bent, scale - alpha * scale, others(indicator(x, "<=", 0)))
 
 
 class _PReLU(Rule):
     @staticmethod
     def forward(x: Tensor, weight: Tensor) -> Tensor:
-        return x * _slope(x, weight)
+        return x * slope(x, 0, weight)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -207,7 +208,7 @@ class _PReLU(Rule):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight = ctx.needs_input_grad
-        grad_x = grad_output * _slope(x, weight) if needs_x else None
+        grad_x = grad_output * slope(x, 0, weight) if needs_x else None
         negative = keep(x, mask(indicator(x, ">", 0), unless=True))
         grad_weight = (grad_output * negative).sum_to_size(weight.shape) if needs_weight else None
         return grad_x, grad_weight
@@ -215,19 +216,17 @@ class _PReLU(Rule):
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor, weight_tangent: Tensor) -> Tensor:
         x, weight = ctx.saved_tensors
-        return x_tangent * _slope(x, weight) + keep(x, mask(indicator(x, ">", 0), unless=True)) * weight_tangent
+        return x_tangent * slope(x, 0, weight) + keep(x, mask(indicator(x, ">", 0), unless=True)) * weight_tangent
 
 
 def _put(y: Tensor, value: float, where: Tensor) -> Tensor:
     """``value`` into the places of y that are 0 so far."""
     if value == 0:
         return y
+    if where.dtype is torch.bool:
+        return torch.where(where, value, y)
     # an infinite value times 0 would be NaN
     return y.add_(where, alpha=value) if math.isfinite(value) else y.add_(keep(torch.full_like(y, value), mask(where)))
-
-
-def _slope(x: Tensor, negative_slope: float | Tensor) -> Tensor:
-    return choose(indicator(x, ">", 0), negative_slope)
 
 
 def _as(input: Tensor, number: float) -> float:

@@ -121,7 +121,7 @@ SLOW = frozenset({gradgradcheck, compiled, purity, layers.pure, layers.compiled_
 """What takes long by itself: a quick run leaves it out, and a sample may take ten times the time limit."""
 
 FULL_RUN = frozenset({inductor})
-"""What takes seconds for each part: `make verify` runs it, the tests do not."""
+"""What takes seconds for each part: `make verify` and `make test-complete` run it, `make test` does not."""
 
 
 def checks_of(target: Target) -> list[Check]:

@@ -174,6 +174,7 @@ def without_values(target: Target) -> Tally:
         check_same(ours is tensor, theirs is tensor, "returns the tensor")
 
     def fake(sample: Sample) -> None:
+        _require_one_way_to_draw(target)
         with FakeTensorMode(), warnings.catch_warnings(action="ignore"):
             tensor = torch.empty(4, 3, device=sample.name)
             try:

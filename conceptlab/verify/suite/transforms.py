@@ -107,6 +107,8 @@ def refused(target: Target) -> Tally:
         return refusal(lambda: target.builtin(**copy.deepcopy(sample.init_kwargs)), sample)
 
     def compare(sample: Sample) -> None:
+        if sample.name not in told and str(sample.init_kwargs) not in taken:
+            raise NotApplicable("this torchvision has no such setting: it takes it for no image")
         expected, received = theirs(sample), refusal(lambda: built(target, sample.init_kwargs), sample)
         if type(received) is not type(expected):
             raise Mismatch(f"expected {expected!r}, received {received!r}") from received
@@ -115,10 +117,9 @@ def refused(target: Target) -> Tally:
             raise Mismatch(f"expected a message that names {missing[0]!r}, received {received}") from received
 
     candidates = list(samples(target, usual_kinds(target)))
-    candidates += [
-        Sample(f"arguments-{number}", candidates[0].args, init_kwargs=setting)
-        for number, setting in enumerate(REFUSED.get(target.part.name, ()))
-    ]
+    taken = {str(sample.init_kwargs) for sample in candidates if theirs(sample) is None}
+    told = {f"arguments-{number}": setting for number, setting in enumerate(REFUSED.get(target.part.name, ()))}
+    candidates += [Sample(name, candidates[0].args, init_kwargs=setting) for name, setting in told.items()]
     return each((s for s in candidates if theirs(s) is not None), compare)
 
 
