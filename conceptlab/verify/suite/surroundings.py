@@ -16,27 +16,44 @@ from conceptlab.verify.target import Target
 
 
 def compiled(target: Target) -> Tally:
-    """``torch.compile`` takes forward and backward whole, on a few samples that differ in kind."""
+    """``torch.compile`` takes forward and backward whole, on a few samples that differ in kind; in bfloat16, too."""
 
     def compare(sample: Sample) -> None:
         theirs = of_torch(lambda: run(target.builtin, sample.args, sample.kwargs))
         expected = or_none(lambda: gradients(theirs))
 
         def check(function: Callable) -> None:
-            torch.compiler.reset()
-
-            def call(*args: Any, **kwargs: Any) -> Any:
-                return function(*map(step_away, args), **kwargs)
-
-            whole = torch.compile(call, fullgraph=True, backend="aot_eager")
-            received = run(whole, sample.args, sample.kwargs, leaves_first=True)
+            received = run(_whole(function), sample.args, sample.kwargs, leaves_first=True)
             check_same(received.output, theirs.output, "compiled value", strides=False)
             if expected is not None:
                 check_same(gradients(received), expected, "compiled gradient", noise=NOISE, strides=False)
 
         unless_torch_fails(check, target.implementation, target.builtin, "torch's own does not compile whole")
 
-    return each(kinds(target)[:4], compare)
+    def compare_dtypes(sample: Sample) -> None:
+        theirs = of_torch(lambda: run(target.builtin, sample.args, sample.kwargs, dtype=torch.bfloat16))
+        expected = or_none(lambda: gradients(theirs))
+
+        def check(function: Callable) -> None:
+            received = run(_whole(function), sample.args, sample.kwargs, dtype=torch.bfloat16, leaves_first=True)
+            check_same(tree_map(shape, received.output), tree_map(shape, theirs.output), "compiled, in bfloat16")
+            if expected is not None:
+                what = "compiled gradient, in bfloat16"
+                check_same(tree_map(shape, gradients(received)), tree_map(shape, expected), what)
+
+        unless_torch_fails(check, target.implementation, target.builtin, "torch's own does not compile whole")
+
+    differing = kinds(target)
+    return each(differing[:4], compare) + each(differing[:1], compare_dtypes)
+
+
+def _whole(function: Callable) -> Callable:
+    torch.compiler.reset()
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(step_away, args), **kwargs)
+
+    return torch.compile(call, fullgraph=True, backend="aot_eager")
 
 
 def kinds(target: Target) -> list[Sample]:
