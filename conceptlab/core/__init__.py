@@ -2,7 +2,7 @@
 
 from conceptlab.core.autocast import Autocast
 from conceptlab.core.concept import Concept, Function, Part
-from conceptlab.core.errors import did_you_mean, message, require_floating, require_real
+from conceptlab.core.errors import did_you_mean, message, require_floating, require_real, warn
 from conceptlab.core.exponential import exp
 from conceptlab.core.function import ElementwiseRule, Rule, save
 from conceptlab.core.memory import is_recorded, room
@@ -43,4 +43,5 @@ __all__ = [
     "room",
     "save",
     "slope",
+    "warn",
 ]

@@ -1,8 +1,10 @@
 """How conceptlab words its errors: where, what was expected, what was received, what to do."""
 
 import difflib
+import warnings
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor
 
 
@@ -28,6 +30,19 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     near = near or [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=1)]
     return f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
+
+
+def warn(text: str, stacklevel: int) -> None:
+    """``warnings.warn``, whose call would end a compiler's graph: compiled code says nothing.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True, action="always") as said:
+    ...     warn("dim is missing", stacklevel=2)
+    >>> said[0].message
+    UserWarning('dim is missing')
+    """
+    if not torch.compiler.is_compiling():
+        warnings.warn(text, stacklevel=stacklevel + 1)
 
 
 def require_floating(where: str, input: Tensor) -> None:

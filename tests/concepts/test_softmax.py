@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from conceptlab.core import registry
+from conceptlab.nn import functional as ours
 
 
 @pytest.mark.parametrize("tier", ["naive", "handmade"])
@@ -34,3 +35,13 @@ def test_softmax2d_refuses_vectors(tier):
     cls = registry.parts["Softmax2d"].tiers[tier]
     with pytest.raises(ValueError, match="3D or 4D"):
         cls(tier=tier)(torch.ones(2, 3))
+
+
+@pytest.mark.parametrize(
+    "call", [lambda x: ours.softmax(x), lambda x: ours.mse_loss(x, x[:1])], ids=["softmax", "mse_loss"]
+)
+def test_compiled_code_does_not_warn_and_stays_whole(call):
+    x = torch.randn(3, 4)
+    with pytest.warns(UserWarning):
+        expected = call(x)
+    assert torch.equal(torch.compile(call, fullgraph=True, backend="aot_eager")(x), expected)

@@ -18,13 +18,12 @@ makes the draws the same, and what makes ``vmap`` with ``randomness="same"`` and
 """
 
 import math
-import warnings
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from conceptlab.core import Rule, message, save
+from conceptlab.core import Rule, message, save, warn
 
 # SELU's lowest value, -scale * alpha (Klambauer et al., 2017, equation 14)
 _LOWEST = -1.7580993408473766
@@ -52,8 +51,8 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     _check_probability("dropout2d", p)
     _warn_unless(input, (3, 4), "dropout2d")
-    if input.dim() == 3 and not torch.compiler.is_compiling():  # a warning would end the graph
-        warnings.warn(
+    if input.dim() == 3:
+        warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired "
             "- input is interpreted as (B, C, T). Use dropout1d for that, or give images a batch axis.",
             stacklevel=3,
@@ -138,8 +137,8 @@ def _check_probability(where: str, p: float) -> None:
 
 
 def _warn_unless(input: Tensor, dims: tuple[int, int], where: str) -> None:
-    if input.dim() not in dims and not torch.compiler.is_compiling():
-        warnings.warn(
+    if input.dim() not in dims:
+        warn(
             f"{where}: Received a {input.dim()}-D input to {where}, which is deprecated and will result in an error in "
             f"a future release. Use dropout, or give it {dims[0]} or {dims[1]} axes.",
             stacklevel=4,

@@ -28,12 +28,11 @@ $\log u > -\tfrac12 (\frac{x - \mu}{s})^2 + \tfrac12 (\frac{m - \mu}{s})^2$ for 
 """
 
 import math
-import warnings
 
 import torch
 from torch import Generator, Tensor
 
-from conceptlab.core import did_you_mean, message
+from conceptlab.core import did_you_mean, message, warn
 
 _GAINS = {
     **dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d"), 1),
@@ -82,7 +81,7 @@ def trunc_normal_(
     if tensor.is_meta:
         return tensor  # without values there is nothing to reject
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn(
+        warn(
             "mean is more than 2 std from [a, b] in trunc_normal_. The distribution of values may be incorrect.",
             stacklevel=3,
         )
@@ -188,7 +187,7 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
 
 
 def _unchanged(tensor: Tensor) -> Tensor:
-    warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=4)
+    warn("Initializing zero-element tensors is a no-op", stacklevel=4)
     return tensor
 
 

@@ -22,14 +22,13 @@ $$ \frac{\partial y_i}{\partial x_j} = \delta_{ij} - e^{y_j}, \qquad
 All of it follows from the output, which is all that is saved.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from conceptlab.core import Rule, exp, require_floating, room, save
+from conceptlab.core import Rule, exp, require_floating, room, save, warn
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
@@ -113,7 +112,7 @@ def _along(
 
 
 def _implicit_dim(name: str, ndim: int, stacklevel: int) -> int:
-    warnings.warn(
+    warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
         stacklevel=stacklevel,
     )

@@ -1,11 +1,9 @@
 """From the losses of elements to the loss: what all losses share."""
 
-import warnings
-
 import torch
 from torch import Tensor
 
-from conceptlab.core import message
+from conceptlab.core import message, warn
 
 
 def chosen(reduction: str, size_average: bool | None = None, reduce: bool | None = None) -> str:
@@ -16,7 +14,7 @@ def chosen(reduction: str, size_average: bool | None = None, reduce: bool | None
     """
     if size_average is not None or reduce is not None:
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-        warnings.warn(
+        warn(
             f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
             stacklevel=4,
         )

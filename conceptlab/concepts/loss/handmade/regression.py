@@ -14,13 +14,11 @@ Huber's two cases are one with $r$, which is $d$ limited to $\pm\delta$: inside,
 divided by $\beta = \delta$.
 """
 
-import warnings
-
 import torch
 from torch import Tensor
 
 from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
-from conceptlab.core import ElementwiseRule, message, room
+from conceptlab.core import ElementwiseRule, message, room, warn
 
 
 def mse_loss(
@@ -111,7 +109,7 @@ class _Huber(ElementwiseRule):
 
 def _difference(where: str, input: Tensor, target: Tensor) -> Tensor:
     if target.shape != input.shape:
-        warnings.warn(
+        warn(
             f"Using a target size ({target.size()}) that is different to the input size ({input.size()}). "
             "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=4,  # past the function and the registry's wrapper, to the caller
