@@ -42,6 +42,6 @@ def test_softmax2d_refuses_vectors(tier):
 )
 def test_compiled_code_does_not_warn_and_stays_whole(call):
     x = torch.randn(3, 4)
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="Implicit dimension|Using a target size"):
         expected = call(x)
-    assert torch.equal(torch.compile(call, fullgraph=True, backend="aot_eager")(x), expected)
+    torch.testing.assert_close(torch.compile(call, fullgraph=True, backend="aot_eager")(x), expected)
