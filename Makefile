@@ -9,7 +9,7 @@ WORKERS := 2
 .PHONY: help setup demo quick check test test-complete test-oldest coverage test-gpu verify verify-quick mutants bench docs clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## make the virtual environment, with uv if it is there, else with venv and pip
 
@@ -64,10 +64,10 @@ mutants: $(READY)  ## whether the checks notice what is changed in handmade code
 test-gpu: $(READY)  ## what is only simulated elsewhere, on CUDA
 	$(BIN)/python -m pytest -q -m gpu
 
-verify: $(READY)  ## verify all parts in all tiers, in an hour, and write docs/conformance.md; ARGS="convolution --tier naive"
-	OMP_NUM_THREADS=1 $(BIN)/conceptlab verify --workers $(WORKERS) $(or $(ARGS),--markdown docs/conformance.md)
+verify: $(READY)  ## verify all parts in all tiers, in a quarter of an hour, and write docs/conformance.md
+	OMP_NUM_THREADS=1 $(BIN)/conceptlab verify --workers $(WORKERS) --markdown docs/conformance.md
 
-verify-quick: $(READY)  ## the same in five minutes: a draw of the parts, some checks, some samples
+verify-quick: $(READY)  ## the same in three minutes: a draw of the parts, some checks, some samples
 	OMP_NUM_THREADS=1 $(BIN)/conceptlab verify --workers $(WORKERS) --quick --sample 40
 
 bench: $(READY)  ## measure every part against torch's own; ARGS="conv2d --threads 2"

@@ -82,9 +82,13 @@ def cases(names: Iterable[str]) -> list[tuple[Part, Case]]:
     return found
 
 
+GATE = ("values", "first_derivatives", "behaviour", "trajectory")
+"""The checks of which a tier has to pass those that its kind has."""
+
+
 def fails(part: Part, tier: str) -> str | None:
     """The gate: what a tier gets wrong, in a few words; None where it may be measured."""
-    report = verify(tier_of(part, tier), like=part.name, only=["values", "first_derivatives", "behaviour"])
+    report = verify(tier_of(part, tier), like=part.name, only=GATE)
     return None if report.passed else report.failed[0].failures[0]
 
 

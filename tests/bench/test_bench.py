@@ -83,6 +83,11 @@ def test_an_unknown_part_is_named(capsys):
     assert "Did you mean 'Linear'?" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["linear", "Linear", "SGD", "uniform_", "CenterCrop"])
+def test_the_gate_has_a_check_for_every_kind_of_part(name):
+    assert measure.fails(registry.parts[name], "handmade") is None
+
+
 def test_a_tier_that_fails_its_checks_gets_no_number(monkeypatch, capsys):
     monkeypatch.setattr(measure, "fails", lambda part, tier: "the gradient is wrong")
     monkeypatch.setattr(command, "fails", measure.fails)
