@@ -123,8 +123,9 @@ def _at_once(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
     # the first of equals has the highest score of them; the last NaN, which equals nothing, the highest of all
     if _plain() and x.dtype in (torch.float32, torch.float64):
         t = torch.arange(count, device=x.device, dtype=x.dtype)
-        score = values.clone().eq_(output.unsqueeze(-1)).mul_(count - t)
-        score.add_(values.clone().ne_(values).mul_(count + 1 + t))
+        score, is_nan = torch.empty_like(values), torch.empty_like(values)
+        torch.eq(values, output.unsqueeze(-1), out=score).mul_(count - t)
+        score.add_(torch.ne(values, values, out=is_nan).mul_(count + 1 + t))
     else:
         t = torch.arange(count, device=x.device, dtype=torch.int32)
         score = (values == output.unsqueeze(-1)) * (count - t) + (values != values) * (count + 1 + t)
