@@ -14,7 +14,7 @@ INTRODUCTION = """\
 Which parts do what torch's own do, part by part and tier by tier, as `conceptlab verify` finds it. This page is written
 by `make verify`. What torch itself cannot do is not applicable, and counts neither as passed nor as failed.
 
-conceptlab {conceptlab}, torch {torch}, Python {python}, on {device}, in {minutes} minutes. {scope}
+conceptlab {conceptlab}, torch {torch}, Python {python}, on {device}, in {minutes} minutes.{scope}
 
 **{right} of {count} targets pass all of their checks.** The others, by name: [what fails](#what-fails).
 """
@@ -30,7 +30,8 @@ def page(reports: Sequence[Report], conditions: dict[str, Any]) -> str:
         conditions: versions, and what was left out.
     """
     right = sum(report.passed for report in reports)
-    lines = [INTRODUCTION.format(**conditions, right=right, count=len(reports))]
+    scope = f" {conditions['scope']}" if conditions["scope"] else ""
+    lines = [INTRODUCTION.format(**{**conditions, "scope": scope}, right=right, count=len(reports))]
     for title, group in groupby(reports, _title):
         rows = [f"| {' | '.join(map(str, (report.target, *figures(report))))} |" for report in group]
         lines += [f"## {title}", "", *HEAD, *rows, ""]
