@@ -2,15 +2,18 @@
 
 import json
 import multiprocessing
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -122,7 +125,7 @@ class Supervisor:
     def _connected(self) -> Connection:
         if self._connection is None:
             self._connection, theirs = multiprocessing.Pipe()
-            self._process = _process(serve, theirs, str(self._prints), str(Path.cwd()))
+            self._process = _process(serve, theirs, str(self._prints), str(Path.cwd()), torch.get_num_threads())
             self._process.start()
             theirs.close()  # or the end of the process would not be seen
             if not self._closed:
@@ -151,12 +154,15 @@ class Supervisor:
 def _process(function: Callable, *args: Any) -> BaseProcess:
     """A process that has not started. Where it can, it comes from a server that has imported all that it needs.
 
-    The server has run nothing, so that a fork of it, which takes no time, has no half of a thread. But it may have
-    asked whether there is CUDA, and CUDA does not survive a fork.
+    The server has run nothing on several threads, so that a fork of it, which takes no time, has no half of a thread.
+    But it may have asked whether there is CUDA, and CUDA does not survive a fork.
     """
     if "forkserver" in multiprocessing.get_all_start_methods() and not torch.cuda.is_available():
         server = multiprocessing.get_context("forkserver")
         server.set_forkserver_preload([serve.__module__])
+        # what is imported computes, and a pool of threads, once started, leaves a fork waiting for it for ever
+        with mock.patch.dict(os.environ, OMP_NUM_THREADS="1"):
+            forkserver.ensure_running()
         return server.Process(target=function, args=args)
     return multiprocessing.get_context("spawn").Process(target=function, args=args)
 

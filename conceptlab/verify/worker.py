@@ -29,16 +29,18 @@ from conceptlab.verify.target import Target, target, tier_of
 Plain = dict[str, Any]
 
 
-def serve(connection: Connection, prints: str, folder: str) -> None:
+def serve(connection: Connection, prints: str, folder: str, threads: int) -> None:
     """Answer requests until there are no more.
 
     Args:
         connection: where they come from.
         prints: the file for what the target prints.
         folder: the working directory, where the target may lie.
+        threads: how many torch may use.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the supervisor, which ends this process
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    torch.set_num_threads(threads)
     os.chdir(folder)
     sys.path.insert(0, folder)  # as for `python -m`
     _print_to(prints)

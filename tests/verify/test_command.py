@@ -262,6 +262,13 @@ def test_a_concept_by_name(run, folder):
     assert re.search(r"^\| linear-naive \| (\d+) of \1 \| 1 \| 0 \| 0 \|$", page, re.M)
 
 
+def test_several_threads_do_not_hang():
+    words = "verify linear --tier handmade --only values --time-limit 5"
+    command = [sys.executable, "-m", "conceptlab.cli", *words.split()]
+    outcome = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "2"}, capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stdout
+
+
 @pytest.mark.slow
 def test_a_part_and_a_tier(run):
     status, out, _ = run("Linear --tier naive --only constructed")
