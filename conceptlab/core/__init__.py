@@ -10,7 +10,7 @@ from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import Namespace, declare, namespace
 from conceptlab.core.parts import Choice, Parts
 from conceptlab.core.registry import registry
-from conceptlab.core.select import indicator, keep, mask, negative, not_negative, not_zero, others, plus, slope
+from conceptlab.core.select import indicator, keep, mask, negative, not_negative, not_zero, others, plus, put, slope
 
 __all__ = [
     "Autocast",
@@ -37,6 +37,7 @@ __all__ = [
     "not_zero",
     "others",
     "plus",
+    "put",
     "registry",
     "require_floating",
     "require_real",

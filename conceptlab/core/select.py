@@ -30,7 +30,8 @@ _COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 def indicator(x: Tensor, relation: Relation, number: float) -> Tensor:
     """1 where ``x`` stands in that relation to ``number``, and 0 elsewhere, in the dtype of ``x``. A constant.
 
-    For a compiler it is a boolean tensor: `slope` and `plus` know what to do with either, and `others` its complement.
+    For a compiler it is a boolean tensor: `slope`, `plus` and `put` know what to do with either, and `others` has its
+    complement.
 
     >>> indicator(torch.tensor([-1.0, 0.0, 1.0, float("nan")]), ">", 0)
     tensor([0., 0., 1., 0.])
@@ -65,13 +66,13 @@ def others(holds: Tensor) -> Tensor:
     return 1 - holds if holds.is_floating_point() else holds ^ 1
 
 
-def slope(x: Tensor, above: float, below: Tensor | float) -> Tensor:
-    """1 where ``x`` is larger than ``above``, and ``below`` elsewhere. Each is exact: the other is multiplied by 0.
+def slope(x: Tensor, below: Tensor | float) -> Tensor:
+    """1 where ``x`` is positive, and ``below`` elsewhere. Each is exact: the other is multiplied by 0.
 
-    >>> slope(torch.tensor([-1.0, 2.0]), 0, 0.5)
+    >>> slope(torch.tensor([-1.0, 2.0]), 0.5)
     tensor([0.5000, 1.0000])
     """
-    holds = indicator(x, ">", above)
+    holds = indicator(x, ">", 0)
     if holds.dtype is torch.bool:
         return torch.where(holds, x.new_ones(()), below)
     if isinstance(below, Tensor):
@@ -86,6 +87,20 @@ def plus(y: Tensor, number: float, holds: Tensor) -> Tensor:
     tensor([1.0000, 2.5000])
     """
     return torch.add(y, holds.to(y.dtype), alpha=number)
+
+
+def put(y: Tensor, value: float, holds: Tensor) -> Tensor:
+    """``y`` with ``value`` where an `indicator` is set; there it is 0 so far, and may be overwritten.
+
+    >>> put(torch.tensor([0.0, 2.0]), 3.0, torch.tensor([1.0, 0.0]))
+    tensor([3., 2.])
+    """
+    if value == 0:
+        return y
+    if holds.dtype is torch.bool:
+        return torch.where(holds, value, y)
+    # an infinite value times 0 would be NaN
+    return y.add_(holds, alpha=value) if math.isfinite(value) else y.add_(keep(torch.full_like(y, value), mask(holds)))
 
 
 def not_negative(x: Tensor) -> Tensor:

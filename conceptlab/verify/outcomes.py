@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_flatten, tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import SEED, Layout, Outcome, gradients, run
@@ -99,6 +99,11 @@ def with_rows(sample: Sample, change: Callable[[Tensor], Tensor]) -> Sample | No
 
     args, kwargs = tree_map(changed, (sample.args, dict(sample.kwargs)))
     return replace(sample, args=args, kwargs=kwargs)
+
+
+def numbers(nested: Any) -> list[Tensor]:
+    """The tensors of floating-point numbers in a nested value."""
+    return [x for x in tree_flatten(nested)[0] if isinstance(x, Tensor) and x.is_floating_point()]
 
 
 def few(samples: Iterable[Sample], count: int) -> list[Sample]:

@@ -17,7 +17,6 @@ PReLU has a second input, the slope $w$: with $y = w x$ on the negative side, $\
 summed over all elements that share the slope.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -36,6 +35,7 @@ from conceptlab.core import (
     not_zero,
     others,
     plus,
+    put,
     require_floating,
     save,
     slope,
@@ -130,12 +130,12 @@ class _Gate(Rule):
         is_low = indicator(x, "<=", low)
         if high is None:
             passes = mask(is_low, unless=True)
-            return _put(keep(x, passes, room=is_low if low_value == 0 else None), low_value, is_low), passes
+            return put(keep(x, passes, room=is_low if low_value == 0 else None), low_value, is_low), passes
         # where the limits are equal, that number is low alone
         is_high = indicator(x, ">=" if low < high else ">", high)
         stops = is_low + is_high
         passes = mask(stops, unless=True)
-        return _put(_put(keep(x, passes, room=stops), low_value, is_low), high, is_high), passes
+        return put(put(keep(x, passes, room=stops), low_value, is_low), high, is_high), passes
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
@@ -157,7 +157,7 @@ class _LeakyReLU(Rule):
 
     @staticmethod
     def forward(x: Tensor, negative_slope: float) -> tuple[Tensor, Tensor]:
-        slopes = slope(x, 0, negative_slope)
+        slopes = slope(x, negative_slope)
         return x * slopes, slopes
 
     @staticmethod
@@ -198,7 +198,7 @@ class _ELU(ElementwiseRule):
 class _PReLU(Rule):
     @staticmethod
     def forward(x: Tensor, weight: Tensor) -> Tensor:
-        return x * slope(x, 0, weight)
+        return x * slope(x, weight)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -208,7 +208,7 @@ class _PReLU(Rule):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight = ctx.needs_input_grad
-        grad_x = grad_output * slope(x, 0, weight) if needs_x else None
+        grad_x = grad_output * slope(x, weight) if needs_x else None
         negative = keep(x, mask(indicator(x, ">", 0), unless=True))
         grad_weight = (grad_output * negative).sum_to_size(weight.shape) if needs_weight else None
         return grad_x, grad_weight
@@ -216,17 +216,7 @@ class _PReLU(Rule):
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor, weight_tangent: Tensor) -> Tensor:
         x, weight = ctx.saved_tensors
-        return x_tangent * slope(x, 0, weight) + keep(x, mask(indicator(x, ">", 0), unless=True)) * weight_tangent
-
-
-def _put(y: Tensor, value: float, where: Tensor) -> Tensor:
-    """``value`` into the places of y that are 0 so far."""
-    if value == 0:
-        return y
-    if where.dtype is torch.bool:
-        return torch.where(where, value, y)
-    # an infinite value times 0 would be NaN
-    return y.add_(where, alpha=value) if math.isfinite(value) else y.add_(keep(torch.full_like(y, value), mask(where)))
+        return x_tangent * slope(x, weight) + keep(x, mask(indicator(x, ">", 0), unless=True)) * weight_tangent
 
 
 def _as(input: Tensor, number: float) -> float:

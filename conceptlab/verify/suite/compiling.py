@@ -18,11 +18,11 @@ def compiled_once(target: Target) -> Tally:
     """Inputs of the same shapes are compiled for once: nothing in a call depends on values, or on earlier calls."""
 
     def twice(function: Callable, sample: Sample) -> None:
-        whole = _compiled(function, sample, "eager")
-        run(whole, sample.args, {}, leaves_first=True)
+        compiled = _compiled(function, sample, "eager")
+        run(compiled, sample.args, {}, leaves_first=True)
         with torch.compiler.set_stance("fail_on_recompile"):
             for _ in range(2):
-                run(whole, sample.args, {}, leaves_first=True)
+                run(compiled, sample.args, {}, leaves_first=True)
 
     return each(few(target.samples(), 1), lambda sample: _as_torch(target, sample, twice))
 
@@ -33,8 +33,8 @@ def inductor(target: Target) -> Tally:
     def same(function: Callable, sample: Sample) -> None:
         eager = callable_of(target, sample, theirs=True)
         expected = _with_parameters(run(eager, sample.args, sample.kwargs), eager)
-        whole = _compiled(function, sample, "inductor")
-        received = _with_parameters(run(whole, sample.args, {}, leaves_first=True), function)
+        compiled = _compiled(function, sample, "inductor")
+        received = _with_parameters(run(compiled, sample.args, {}, leaves_first=True), function)
         check_same(received.output, expected.output, "compiled value", strides=False)
         check_same(gradients(received), gradients(expected), "compiled gradient", noise=1000 * NOISE, strides=False)
 
@@ -54,10 +54,15 @@ def _as_torch(target: Target, sample: Sample, compare: Callable[[Callable, Sampl
 
 
 def _compiled(function: Callable, sample: Sample, backend: str) -> Callable:
+    return whole(lambda *args: function(*args, **sample.kwargs), backend)
+
+
+def whole(function: Callable, backend: str = "aot_eager") -> Callable:
+    """The function, to be compiled without a break; it gets its arguments one step away from the leaves."""
     torch.compiler.reset()
 
-    def call(*args: Any) -> Any:
-        return function(*map(step_away, args), **sample.kwargs)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(step_away, args), **kwargs)
 
     return torch.compile(call, fullgraph=True, backend=backend)
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import run, second_gradients, upstream
 from conceptlab.verify.closeness import NOISE, check_same
-from conceptlab.verify.outcomes import OfLeaves, few, of_leaves
+from conceptlab.verify.outcomes import OfLeaves, few, numbers, of_leaves
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none, unless_torch_fails
 from conceptlab.verify.target import Target
 
@@ -87,7 +87,7 @@ def _of_leaves(f: Callable, sample: Sample) -> Callable:
         args = [next(replaced) if isinstance(a, Tensor) and a.requires_grad else a for a in sample.args]
         torch.manual_seed(0)
         output = f(*(a.clone() if isinstance(a, Tensor) else a for a in args), **sample.kwargs)
-        return tuple(_numbers(output))
+        return tuple(numbers(output))
 
     return of_leaves
 
@@ -157,7 +157,7 @@ def func_grad(target: Target) -> Tally:
 
     def gradient(whole: OfLeaves) -> Any:
         def scalar(*values: Tensor) -> Tensor:
-            outputs = _numbers(whole.call(*values))
+            outputs = numbers(whole.call(*values))
             products = [(y * g).sum() for y, g in zip(outputs, upstream(outputs), strict=True)]
             return torch.stack(products).sum()
 
@@ -198,7 +198,7 @@ def _against_differences(target: Target, sample: Sample, check: Callable) -> Non
 
     def checked(*, theirs: bool) -> None:
         whole = of_leaves(target, sample, theirs=theirs)
-        check(lambda *values: tuple(_numbers(whole.call(*values))), whole.leaves, fast_mode=True)
+        check(lambda *values: tuple(numbers(whole.call(*values))), whole.leaves, fast_mode=True)
 
     theirs = of_torch(lambda: of_leaves(target, sample, theirs=True))  # what torch's own warns of is no news
     of_torch(lambda: theirs.call(*theirs.leaves))
@@ -207,10 +207,6 @@ def _against_differences(target: Target, sample: Sample, check: Callable) -> Non
     except Exception:
         of_torch(lambda: checked(theirs=True), "torch's own fails")
         raise
-
-
-def _numbers(result: Any) -> list[Tensor]:
-    return [y for y in tree_flatten(result)[0] if isinstance(y, Tensor) and y.is_floating_point()]
 
 
 def _smallest(target: Target) -> list[Sample]:

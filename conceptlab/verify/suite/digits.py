@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import run
 from conceptlab.verify.closeness import ErrorRatio, Mismatch
+from conceptlab.verify.outcomes import numbers
 from conceptlab.verify.tally import Failure, NotApplicable, Tally, each, of_torch
 from conceptlab.verify.target import Target
 
@@ -26,7 +27,7 @@ def cancellation(target: Target) -> Tally:
     ratio = ErrorRatio(slack=2.0)
 
     def compare(sample: Sample) -> None:
-        first = next(iter(_numbers((sample.args, dict(sample.kwargs)))), None)
+        first = next(iter(numbers((sample.args, dict(sample.kwargs)))), None)
         if first is None or not first.numel():
             raise NotApplicable("there is no tensor of numbers")
         for change in FAR:
@@ -34,7 +35,7 @@ def cancellation(target: Target) -> Tally:
 
             def call(dtype: torch.dtype, x: Tensor, *, of_torch: bool) -> list[Tensor]:
                 args, kwargs = tree_map(lambda v: x if v is first else _rounded(v), (sample.args, dict(sample.kwargs)))
-                return _numbers(run(_called(target, sample, dtype, of_torch), args, kwargs, dtype=dtype).output)
+                return numbers(run(_called(target, sample, dtype, of_torch), args, kwargs, dtype=dtype).output)
 
             theirs = of_torch(partial(call, torch.float32, x, of_torch=True))
             exact = call(torch.float64, x, of_torch=True)
@@ -58,10 +59,6 @@ def _called(target: Target, sample: Sample, dtype: torch.dtype, of_torch: bool) 
     if not target.part.is_class:
         return target.builtin if of_torch else target.implementation
     return target.built(sample, of_torch=of_torch).float().to(dtype)
-
-
-def _numbers(value: Any) -> list[Tensor]:
-    return [t for t in tree_flatten(value)[0] if isinstance(t, Tensor) and t.is_floating_point()]
 
 
 def _rounded(value: Any) -> Any:

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import Layout, gradients, run, scattered
 from conceptlab.verify.closeness import NOISE, Mismatch, check_same
-from conceptlab.verify.outcomes import compare_calls, few, outcome, with_rows
+from conceptlab.verify.outcomes import compare_calls, few, numbers, outcome, with_rows
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 
@@ -62,7 +62,7 @@ def extremes(target: Target) -> Tally:
             raise NotApplicable(sample.finite_only)
         answer = _decided(target, sample)
         # ∞ − ∞: the value is NaN, and its gradient what the order of the terms makes of it
-        indefinite = any(x.isnan().any() for x in _numbers(answer)) and not _has_nan(sample)
+        indefinite = any(x.isnan().any() for x in numbers(answer)) and not _has_nan(sample)
         compare_calls(target, sample, noise=NOISE, values_only=indefinite)
 
     # a layer's parameters say how many channels there are
@@ -150,11 +150,7 @@ def _answer(target: Target, sample: Sample, layout: Layout | None) -> tuple[Any,
 
 
 def _has_nan(sample: Sample) -> bool:
-    return any(x.isnan().any() for x in _numbers((sample.args, dict(sample.kwargs))))
-
-
-def _numbers(nested: Any) -> list[Tensor]:
-    return [x for x in tree_flatten(nested)[0] if isinstance(x, Tensor) and x.is_floating_point()]
+    return any(x.isnan().any() for x in numbers((sample.args, dict(sample.kwargs))))
 
 
 def _not_in_place(kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import gradients, run, step_away
+from conceptlab.verify.calls import gradients, run
 from conceptlab.verify.closeness import NOISE, check_same, shape
+from conceptlab.verify.suite.compiling import whole
 from conceptlab.verify.tally import Tally, each, of_torch, or_none, unless_torch_fails
 from conceptlab.verify.target import Target
 
@@ -23,7 +24,7 @@ def compiled(target: Target) -> Tally:
         expected = or_none(lambda: gradients(theirs))
 
         def check(function: Callable) -> None:
-            received = run(_whole(function), sample.args, sample.kwargs, leaves_first=True)
+            received = run(whole(function), sample.args, sample.kwargs, leaves_first=True)
             check_same(received.output, theirs.output, "compiled value", strides=False)
             if expected is not None:
                 check_same(gradients(received), expected, "compiled gradient", noise=NOISE, strides=False)
@@ -35,7 +36,7 @@ def compiled(target: Target) -> Tally:
         expected = or_none(lambda: gradients(theirs))
 
         def check(function: Callable) -> None:
-            received = run(_whole(function), sample.args, sample.kwargs, dtype=torch.bfloat16, leaves_first=True)
+            received = run(whole(function), sample.args, sample.kwargs, dtype=torch.bfloat16, leaves_first=True)
             check_same(tree_map(shape, received.output), tree_map(shape, theirs.output), "compiled, in bfloat16")
             if expected is not None:
                 what = "compiled gradient, in bfloat16"
@@ -45,15 +46,6 @@ def compiled(target: Target) -> Tally:
 
     differing = kinds(target)
     return each(differing[:4], compare) + each(differing[:1], compare_dtypes)
-
-
-def _whole(function: Callable) -> Callable:
-    torch.compiler.reset()
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*map(step_away, args), **kwargs)
-
-    return torch.compile(call, fullgraph=True, backend="aot_eager")
 
 
 def kinds(target: Target) -> list[Sample]:

@@ -109,18 +109,20 @@ def refused(target: Target) -> Tally:
     def compare(sample: Sample) -> None:
         if sample.name not in told and str(sample.init_kwargs) not in taken:
             raise NotApplicable("this torchvision has no such setting: it takes it for no image")
-        expected, received = theirs(sample), refusal(lambda: built(target, sample.init_kwargs), sample)
+        expected = next(error for other, error in asked if other is sample)
+        received = refusal(lambda: built(target, sample.init_kwargs), sample)
         if type(received) is not type(expected):
             raise Mismatch(f"expected {expected!r}, received {received!r}") from received
         words = {name for name in argument_names(target.builtin) if re.search(rf"\b{name}\b", str(expected))}
         if missing := sorted(word for word in words if word not in str(received)):
             raise Mismatch(f"expected a message that names {missing[0]!r}, received {received}") from received
 
-    candidates = list(samples(target, usual_kinds(target)))
-    taken = {str(sample.init_kwargs) for sample in candidates if theirs(sample) is None}
+    usual = list(samples(target, usual_kinds(target)))
     told = {f"arguments-{number}": setting for number, setting in enumerate(REFUSED.get(target.part.name, ()))}
-    candidates += [Sample(name, candidates[0].args, init_kwargs=setting) for name, setting in told.items()]
-    return each((s for s in candidates if theirs(s) is not None), compare)
+    candidates = usual + [Sample(name, usual[0].args, init_kwargs=setting) for name, setting in told.items()]
+    asked = [(sample, theirs(sample)) for sample in candidates]
+    taken = {str(sample.init_kwargs) for sample, error in asked if error is None}
+    return each((sample for sample, error in asked if error is not None), compare)
 
 
 def constructed(target: Target) -> Tally:
