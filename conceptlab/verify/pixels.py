@@ -1,6 +1,7 @@
 """A transform and torchvision's side by side: images, settings, runs from one seed, and when pixels are the same."""
 
 import copy
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -48,6 +49,17 @@ def check_pixels(ours: Any, theirs: Any, where: str, name: str) -> None:
         return
     single = name in IN_SINGLE or (isinstance(theirs, Tensor) and theirs.dtype == torch.float32)
     check_same(ours, theirs, where, bound=2e-6 if single else 1e-9, noise=1e-6 if single else 1e-15, strides=False)
+
+
+def check_words(expected: Exception, received: Exception, names: Iterable[str]) -> None:
+    """The message names the arguments that torchvision's names.
+
+    Raises:
+        Mismatch: it does not.
+    """
+    words = {name for name in names if re.search(rf"\b{name}\b", str(expected))}
+    if missing := sorted(word for word in words if word not in str(received)):
+        raise Mismatch(f"expected a message that names {missing[0]!r}, received {received}") from received
 
 
 def built(target: Target, setting: Any) -> Any:

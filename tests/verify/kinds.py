@@ -184,6 +184,11 @@ class NormalizeWithoutStd(v2.Normalize):
         return inpt - torch.tensor(self.mean, dtype=inpt.dtype)[:, None, None]
 
 
+class NormalizeDetached(v2.Normalize):
+    def transform(self, inpt, params):
+        return super().transform(inpt.detach(), params)
+
+
 class RightFlip(torch.nn.Module):
     """From the formula; no class of torchvision's stands above it."""
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
+from conceptlab.core import registry
+from conceptlab.core.namespace import all_tiers
 from conceptlab.verify import checks, verify
-from conceptlab.verify.target import HOMES, target
+from conceptlab.verify.target import HOMES, target, tier_of
 
 from . import kinds
 
@@ -54,6 +56,7 @@ WRONG = [
     (kinds.kaiming_that_takes_vectors, "kaiming_uniform_", "refused", "values"),
     (kinds.CropInAnotherOrder, "RandomCrop", "values", "constructed"),
     (kinds.NormalizeWithoutStd, "Normalize", "values", "constructed"),
+    (kinds.NormalizeDetached, "Normalize", "pixel_gradients", "values"),
     (kinds.FlipOfLabels, "RandomHorizontalFlip", "nested", "values"),
 ]
 
@@ -86,6 +89,24 @@ def test_what_an_optimizer_does_not_offer_is_named():
 
     found = failed(WithoutDampening, "SGD", "constructed")["constructed"].failures[0]
     assert "none named dampening" in found
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fails", "says"),
+    [
+        (lambda inpt: inpt, "functions", "pixels"),
+        (lambda inpt: inpt.detach().flip(-1), "function_gradients", "gradient by the pixels"),
+        (lambda inpt: inpt.copy_(inpt.flip(-1)), "functions", "image afterwards"),
+    ],
+    ids=["as-it-was", "detached", "in-place"],
+)
+def test_a_wrong_function_below_a_transform(monkeypatch, wrong, fails, says):
+    part = registry.parts["RandomHorizontalFlip"]
+    assert verify(tier_of(part, "handmade"), part.torch, only=[fails]).passed
+    monkeypatch.setattr(all_tiers("transforms")["handmade"], "horizontal_flip", wrong)
+    [result] = verify(tier_of(part, "handmade"), part.torch, only=[fails]).results
+    assert result.failed
+    assert says in str(result.failures)
 
 
 def torchs_own():

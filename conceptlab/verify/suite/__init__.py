@@ -114,7 +114,10 @@ OF_NAIVE = frozenset(
 )
 """What a definition has to satisfy: values and first derivatives, not speed and not transforms."""
 
-OF_OUR_OWN = frozenset({purity, layers.pure, optimizers.purity, initializers.purity, transforms.purity})
+OF_OUR_OWN = frozenset(
+    {purity, layers.pure, optimizers.purity, initializers.purity, transforms.purity}
+    | {transforms.functions, transforms.function_gradients}
+)
 """What nobody else is asked for: a layer of somebody's own may be made of whatever they like."""
 
 SLOW = frozenset({gradgradcheck, compiled, purity, layers.pure, layers.compiled_layer, compiled_once, inductor})

@@ -101,7 +101,7 @@ def _places(mode: str, before: int, after: int, n: int, device: torch.device) ->
             message(
                 f"pad in mode '{mode}'",
                 expected=f"Padding size should be less than the corresponding input dimension: at most {limit}",
-                received=str(max(before, after)),
+                received=f"padding ({before}, {after})",
                 remedy="Pad several times, or in mode 'edge'.",
             )
         )

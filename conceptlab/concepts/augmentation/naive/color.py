@@ -19,22 +19,22 @@ def normalize(inpt: Tensor, mean, std, inplace: bool = False) -> Tensor:
 
 
 def adjust_brightness(inpt: Tensor, brightness_factor: float) -> Tensor:
-    _check(inpt, brightness_factor)
+    _check("brightness_factor", inpt, brightness_factor)
     return _blend(inpt, torch.zeros(()), brightness_factor)
 
 
 def adjust_contrast(inpt: Tensor, contrast_factor: float) -> Tensor:
-    _check(inpt, contrast_factor)
+    _check("contrast_factor", inpt, contrast_factor)
     return _blend(inpt, _grey(inpt).mean((-3, -2, -1), keepdim=True), contrast_factor)
 
 
 def adjust_saturation(inpt: Tensor, saturation_factor: float) -> Tensor:
-    _check(inpt, saturation_factor)
+    _check("saturation_factor", inpt, saturation_factor)
     return inpt if inpt.shape[-3] == 1 else _blend(inpt, _grey(inpt), saturation_factor)
 
 
 def adjust_hue(inpt: Tensor, hue_factor: float) -> Tensor:
-    _check(inpt, hue_factor, low=-0.5, high=0.5)
+    _check("hue_factor", inpt, hue_factor, low=-0.5, high=0.5)
     if inpt.shape[-3] == 1 or inpt.numel() == 0:
         return inpt
     brightest = 1 if inpt.is_floating_point() else torch.iinfo(inpt.dtype).max
@@ -65,8 +65,8 @@ def _blend(image: Tensor, other: Tensor, factor: float) -> Tensor:
     return (factor * image + (1 - factor) * other).clamp(0, brightest).to(image.dtype)
 
 
-def _check(image: Tensor, factor: float, low: float = 0.0, high: float = float("inf")) -> None:
+def _check(name: str, image: Tensor, factor: float, low: float = 0.0, high: float = float("inf")) -> None:
     if not low <= factor <= high:
-        raise ValueError(f"the factor ({factor}) is not between {low} and {high}")
+        raise ValueError(f"{name} ({factor}) is not between {low} and {high}")
     if image.shape[-3] not in (1, 3):
         raise TypeError(f"Input image tensor permitted channel values are 1 or 3, received {image.shape[-3]}")

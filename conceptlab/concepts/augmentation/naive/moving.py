@@ -68,11 +68,11 @@ def _edge(x: int, n: int, before: int, after: int) -> int:
 
 def _reflect(x: int, n: int, before: int, after: int) -> int:
     if max(before, after) >= n:
-        raise RuntimeError("pad: Padding size should be less than the corresponding input dimension")
+        raise RuntimeError(f"pad: Padding size should be less than {n}, received padding ({before}, {after})")
     return -x if x < 0 else min(x, 2 * (n - 1) - x)
 
 
 def _symmetric(x: int, n: int, before: int, after: int) -> int:
     if max(before, after) > n:
-        raise IndexError("pad: Padding size should be at most the corresponding input dimension")
+        raise IndexError(f"pad: Padding size should be at most {n}, received padding ({before}, {after})")
     return -1 - x if x < 0 else min(x, 2 * n - 1 - x)
