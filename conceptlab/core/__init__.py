@@ -9,6 +9,7 @@ from conceptlab.core.memory import is_recorded, room
 from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import Namespace, declare, namespace
 from conceptlab.core.parts import Choice, Parts
+from conceptlab.core.precision import wide
 from conceptlab.core.registry import registry
 from conceptlab.core.select import indicator, keep, mask, negative, not_negative, not_zero, others, plus, put, slope
 
@@ -45,4 +46,5 @@ __all__ = [
     "save",
     "slope",
     "warn",
+    "wide",
 ]

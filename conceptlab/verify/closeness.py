@@ -127,6 +127,21 @@ class ErrorRatio:
             self.theirs.append(((b - exact)[usable] / scale).square().sum().item())
             self.elements.append(int(usable.sum()))
 
+    def check_whole(self, where: str, factor: float, floor: float) -> None:
+        """Check all samples at once.
+
+        Raises:
+            Mismatch: the relative error is larger than ``factor`` times torch's own plus ``floor``.
+        """
+        elements = sum(self.elements)
+        if elements < 16:
+            return
+        rmse, builtin = ((sum(errors) / elements) ** 0.5 for errors in (self.ours, self.theirs))
+        if rmse > factor * builtin + floor:
+            raise Mismatch(
+                f"{where}: relative rmse {rmse:.3g} on all samples, allowed {factor:g} · {builtin:.3g} + {floor:.3g}"
+            )
+
     def check(self, where: str, eps: float) -> None:
         """Check the bound, pool by pool.
 

@@ -1,7 +1,6 @@
 """Verify concepts, or an implementation of your own, against torch's own."""
 
 import argparse
-import json
 import platform
 import random
 import sys
@@ -18,6 +17,7 @@ from rich.progress import Progress
 from conceptlab import __version__
 from conceptlab.core import did_you_mean, message, registry
 from conceptlab.verify.conformance import page
+from conceptlab.verify.record import Record
 from conceptlab.verify.report import Report
 from conceptlab.verify.running import FEW
 from conceptlab.verify.suite import CHECKS, SLOW, checks_of
@@ -29,30 +29,37 @@ DTYPE_NAMES = tuple(str(dtype).removeprefix("torch.") for dtype in DTYPES)
 
 
 def main(argv: Sequence[str]) -> int:
-    """Verify, print, write what was asked for: 0 if all passed, 1 if something failed, 2 for a wrong call."""
+    """Verify, print, write what was asked for.
+
+    Returns:
+        0 if all passed, 1 if something failed, 2 for a wrong call, 130 where it was interrupted.
+    """
     options = _parser().parse_args(argv)
     console = Console()
-    started = time.monotonic()
     try:
-        reports = _reports(_jobs(options), options)
+        jobs = _jobs(options)
+        record = Record(options.json, _conditions(options), [str(job) for job in jobs])
+        if options.resume:
+            record.resume()
+        _verify([job for job in jobs if str(job) in record.missing], record, options)
     except ValueError as error:
         print(f"conceptlab verify: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        if record.reports:
+            print_table(record.reports, console)
+        kept = f"--json {options.json} --resume goes on from there." if options.json else "--json FILE would keep them."
+        print(f"conceptlab verify: interrupted; {len(record.reports)} of {len(jobs)} done. {kept}", file=sys.stderr)
+        return 130
     if _own(options):
-        print_one(reports[0], console)
+        print_one(record.reports[0], console)
     else:
-        print_table(reports, console)
+        print_table(record.reports, console)
     if scope := _scope(options):
         console.print(scope, soft_wrap=True)
-    minutes = round((time.monotonic() - started) / 60, 1)
-    conditions = {**_conditions(options), "minutes": minutes}
-    passed = all(report.passed for report in reports)
-    if options.json:
-        record = {"passed": passed, "conditions": conditions, "reports": [report.as_dict() for report in reports]}
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
     if options.markdown:
-        options.markdown.write_text(page(reports, conditions))
-    return 0 if passed else 1
+        options.markdown.write_text(page(record.reports, {**record.conditions, "minutes": round(record.minutes, 1)}))
+    return 0 if record.passed else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", default=[], metavar="CHECK", help="these checks only")
     parser.add_argument("--time-limit", type=float, default=20.0, metavar="SECONDS", help="for a sample (20)")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes at a time (1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report to this file, target by target")
+    parser.add_argument("--resume", action="store_true", help="go on from the file of --json, after an interruption")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the page of docs/conformance.md there")
     return parser
 
@@ -149,17 +157,22 @@ def _parts(names: Sequence[str], tier: str | None, only: Sequence[str]) -> list[
     return able
 
 
-def _reports(jobs: Sequence[Job], options: argparse.Namespace) -> list[Report]:
-    """Verify, with a progress bar where somebody looks on."""
-    errors = Console(stderr=True)
+def _verify(jobs: Sequence[Job], record: Record, options: argparse.Namespace) -> None:
+    """Verify, with a progress bar where somebody looks on, and keep each report as it comes."""
+    if not jobs:
+        return
+    errors, began, before = Console(stderr=True), time.monotonic(), record.minutes
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         bar = progress.add_task("starting", total=len(jobs))
 
         def tell(target: str, check: str, share: float) -> None:
             progress.update(bar, description=f"{target} {check}", advance=share)
 
+        def keep(job: Job, report: Report) -> None:
+            record.add(str(job), report, before + (time.monotonic() - began) / 60)
+
         one = partial(verify_job, only=options.only, quick=options.quick, progress=tell)
-        return verify_jobs(jobs, min(options.workers, len(jobs)), options.time_limit, one)
+        verify_jobs(jobs, min(options.workers, len(jobs)), options.time_limit, one, keep)
 
 
 def _conditions(options: argparse.Namespace) -> dict[str, Any]:
@@ -170,6 +183,7 @@ def _conditions(options: argparse.Namespace) -> dict[str, Any]:
         "device": options.device,
         "dtypes": options.dtypes.split(","),
         "time_limit": options.time_limit,
+        "checks": options.only,
         "scope": _scope(options),
     }
 

@@ -76,6 +76,12 @@ class Report:
     results: tuple[Result, ...]
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Report":
+        """From plain values, as `as_dict` gives them."""
+        results = tuple(Result.from_dict(result) for result in plain["results"])
+        return cls(plain["target"], plain["like"], results, tuple(plain["notes"]))
+
     @property
     def passed(self) -> bool:
         """Whether no check failed."""

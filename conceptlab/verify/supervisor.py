@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
@@ -225,9 +225,13 @@ def _run_check(supervisor: Supervisor, check: dict, patience: int, request: dict
 
 
 def verify_jobs(
-    jobs: Sequence[Job], workers: int, time_limit: float, verify_one: Callable[[Supervisor, Job], Report]
-) -> list[Report]:
-    """The reports of many targets, in order; ends all processes, also when it is interrupted."""
+    jobs: Sequence[Job],
+    workers: int,
+    time_limit: float,
+    verify_one: Callable[[Supervisor, Job], Report],
+    finished: Callable[[Job, Report], None],
+) -> None:
+    """Verify many targets, and tell of each when it is finished; ends all processes, also when it is interrupted."""
     with tempfile.TemporaryDirectory(prefix="conceptlab-") as folder:
         supervisors = [Supervisor(time_limit, Path(folder, f"{n}.txt")) for n in range(workers)]
         idle: SimpleQueue[Supervisor] = SimpleQueue()
@@ -243,7 +247,9 @@ def verify_jobs(
 
         with ThreadPoolExecutor(workers) as pool:
             try:
-                return list(pool.map(one, jobs))
+                futures = {pool.submit(one, job): job for job in jobs}
+                for future in as_completed(futures):
+                    finished(futures[future], future.result())
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
                 for supervisor in supervisors:

@@ -279,6 +279,15 @@ def test_pure_catches_torchs_own():
     assert layers.pure(Target(part, Impure)).failures
 
 
+def test_a_chain_in_half_precision_is_found():
+    """It rounds at every step, which the bound for everybody allows."""
+    part = part_like("silu")
+    chain = Target(part, lambda input, inplace=False: input / ((-input).exp() + 1), "handmade")
+    assert not [failure for failure in suite.half_precision(chain).failures if "pooled" in failure.sample.name]
+    assert [failure for failure in suite.rounded_once(chain).failures if "pooled" in failure.sample.name]
+    suite.rounded_once(Target(part, part.torch, "handmade")).raise_if_failed()
+
+
 NEW = [check for check in suite.OF_ANY_CALL if check not in suite.SLOW]
 OF_TORCH = ["relu", "softmax", "conv2d", "batch_norm", "dropout", "cross_entropy", "max_pool2d", "layer_norm"]
 OF_TORCH += ["Linear", "BatchNorm2d", "LSTM", "MultiheadAttention", "Dropout"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from conceptlab import __version__
 from conceptlab.cli import main
 from conceptlab.core import registry
 from conceptlab.verify import verify
@@ -342,6 +344,61 @@ def test_ctrl_c_ends_parent_and_child(folder, sent):
     if sent == signal.SIGINT:
         assert parent.returncode == 130
         assert "Traceback" not in complaint
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_what_was_interrupted_goes_on(folder, run):
+    """Killed, it leaves a file that is whole; --resume does the rest, and what is the same is not done again."""
+    file = folder / "run.json"
+    words = "elu relu --tier handmade --only signature values --json run.json"
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-m", "conceptlab.cli", "verify", *words.split()]
+    with subprocess.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(root)}) as parent:
+        _wait_for(file.is_file)
+        parent.kill()
+    first = json.loads(file.read_text())
+    done = [report["target"] for report in first["reports"]]
+    assert 0 < len(done) < len(done) + len(first["missing"])
+    assert not first["passed"]
+    # a mark, by which one sees that it was taken over
+    first["reports"][0]["notes"] = ["from the first run"]
+    file.write_text(json.dumps(first))
+    status, out, err = run(f"{words} --resume")
+    assert status == 0, err
+    second = json.loads(file.read_text())
+    assert second["passed"]
+    assert not second["missing"]
+    assert ["from the first run"] in [report["notes"] for report in second["reports"]]
+    assert all(target in out for target in done)
+    assert run(f"{words} --resume")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "complaint"),
+    [
+        (None, "--json no.json", "no.json: No such file"),
+        ("{", "--json bad.json", "expected a file that --json wrote, received bad.json"),
+        ("{}", "--json bad.json", "expected a file that --json wrote"),
+        (None, "", "expected --json FILE with it"),
+    ],
+)
+def test_nothing_to_go_on_from(folder, run, text, words, complaint):
+    if text is not None:
+        (folder / "bad.json").write_text(text)
+    status, _, err = run(f"relu --tier handmade {words} --resume")
+    assert status == 2
+    assert complaint in err
+
+
+def test_no_going_on_from_other_conditions(folder, run, monkeypatch):
+    monkeypatch.setattr("conceptlab.verify.command._verify", lambda jobs, record, options: None)
+    conditions = {"conceptlab": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    conditions |= {"device": "cpu", "dtypes": ["float32"], "time_limit": 20.0, "checks": [], "scope": "", "minutes": 1}
+    (folder / "other.json").write_text(json.dumps({"conditions": conditions, "reports": []}))
+    status, _, err = run("relu --tier handmade --json other.json --resume")
+    assert status == 2
+    assert "expected a run with dtypes ['float32', 'bfloat16', 'float16'], as this one" in err
 
 
 def _wait_for(condition):

@@ -43,10 +43,14 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 class _Linear(Rule):
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if bias is not None and x.dim() == 2:
-            return torch.addmm(bias, x, weight.t())  # one pass: the product starts from the bias
-        y = x @ weight.t()
-        return y if bias is None else y.add_(bias)
+        if bias is None:
+            return x @ weight.t()
+        if bias.dim() > 1 and x.dim() != 2:
+            return (x @ weight.t()).add_(bias)
+        out_features, in_features = weight.shape
+        rows = x.reshape(math.prod(x.shape[:-1]), in_features)
+        # one pass, and one rounding: the product starts from the bias
+        return torch.addmm(bias, rows, weight.t()).reshape(*x.shape[:-1], out_features)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:

@@ -39,6 +39,7 @@ from conceptlab.core import (
     require_floating,
     save,
     slope,
+    wide,
 )
 
 # Klambauer et al., 2017, equation 14
@@ -181,18 +182,20 @@ class _ELU(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor, alpha: float, scale: float) -> Tensor:
-        bends = negative(x)
-        straight = keep(x, others(bends))
-        bent = keep(x, bends).expm1_().mul_(alpha * scale)  # 0 on the positive side
-        return bent.add_(straight, alpha=scale)
+        z = wide(x)
+        bends = negative(z)
+        straight = keep(z, others(bends))
+        bent = keep(z, bends).expm1_().mul_(alpha * scale)  # 0 on the positive side
+        return bent.add_(straight, alpha=scale).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, alpha: float, scale: float) -> Tensor:
         # e^x is 1 on the positive side, where its argument is 0
-        bent = exp(keep(x, negative(x))) * (alpha * scale)
-        if alpha == 1:
-            return v * bent
-        return v * plus(bent, scale - alpha * scale, others(indicator(x, "<=", 0)))
+        z = wide(x)
+        bent = exp(keep(z, negative(z))) * (alpha * scale)
+        if alpha != 1:
+            bent = plus(bent, scale - alpha * scale, others(indicator(z, "<=", 0)))
+        return (v * bent).to(x.dtype)
 
 
 class _PReLU(Rule):

@@ -41,6 +41,7 @@ from conceptlab.core import (
     require_floating,
     require_real,
     room,
+    wide,
 )
 
 
@@ -85,11 +86,11 @@ class _Sigmoid(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        return exp(_wide(x), -1).add_(1).reciprocal_().to(x.dtype)
+        return exp(wide(x), -1).add_(1).reciprocal_().to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, y: Tensor) -> Tensor:
-        w = _wide(y)
+        w = wide(y)
         return _times(v, _times(w, 1 - w)).to(y.dtype)
 
 
@@ -98,12 +99,12 @@ class _Tanh(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        e = _wide(x).clamp(-20, 20).mul_(2).expm1_()
+        e = wide(x).clamp(-20, 20).mul_(2).expm1_()
         return e.div_(e + 2).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, y: Tensor) -> Tensor:
-        w = _wide(y)
+        w = wide(y)
         return _times(v, 1 - w * w).to(y.dtype)
 
 
@@ -112,25 +113,25 @@ class _LogSigmoid(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        z = _wide(x).contiguous()  # as torch's result is, for channels-last inputs too
+        z = wide(x).contiguous()  # as torch's result is, for channels-last inputs too
         return z.clamp(max=0).sub_(exp(z.abs(), -1).log1p_()).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor) -> Tensor:
-        return _times(v, _sigmoid(-_wide(x))).to(x.dtype)
+        return _times(v, _sigmoid(-wide(x))).to(x.dtype)
 
 
 class _Softplus(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor, beta: float, threshold: float) -> Tensor:
-        z = _wide(x) * beta
+        z = wide(x) * beta
         linear = mask(indicator(z, ">", threshold))
         bent = exp(z).log1p_().div_(beta)
-        return keep(bent, others(linear)).add_(keep(_wide(x), linear)).to(x.dtype)
+        return keep(bent, others(linear)).add_(keep(wide(x), linear)).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
-        z = _wide(x) * beta
+        z = wide(x) * beta
         bent = mask(indicator(z, ">", threshold), unless=True)
         # σ below the threshold, 1 above it
         below = keep(_sigmoid(z), bent)
@@ -140,12 +141,12 @@ class _Softplus(ElementwiseRule):
 class _SiLU(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        z = _wide(x)
+        z = wide(x)
         return (z / exp(z, -1).add_(1)).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor) -> Tensor:
-        z = _wide(x)
+        z = wide(x)
         s = _sigmoid(z)
         rest = torch.addcmul(z, z, s, value=-1)
         return _times(v, torch.addcmul(s, s, rest, out=room(rest))).to(x.dtype)
@@ -154,12 +155,12 @@ class _SiLU(ElementwiseRule):
 class _GELU(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        z = _wide(x)
+        z = wide(x)
         return (z * math.sqrt(0.5)).erf_().add_(1).mul_(z).mul_(0.5).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor) -> Tensor:
-        z = _wide(x)
+        z = wide(x)
         Phi = (z * math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
         phi = exp(z * z, -0.5)
         slope = torch.addcmul(Phi, z, phi, value=1 / math.sqrt(2 * math.pi), out=room(phi))
@@ -169,13 +170,13 @@ class _GELU(ElementwiseRule):
 class _GELUByTanh(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        z = _wide(x)
+        z = wide(x)
         w, _ = _exponent(z)
         return (z / exp(w, -1).add_(1)).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor) -> Tensor:
-        z = _wide(x)
+        z = wide(x)
         w, slope = _exponent(z)
         s = _sigmoid(w)
         rest = torch.addcmul(z, z, s, value=-1)
@@ -196,10 +197,6 @@ def _sigmoid(x: Tensor) -> Tensor:
 
 def _times(v: Tensor, temporary: Tensor) -> Tensor:
     return torch.mul(v, temporary, out=room(temporary))
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def _numbers(where: str, input: Tensor) -> Tensor:

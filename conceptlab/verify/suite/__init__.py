@@ -24,7 +24,7 @@ from conceptlab.verify.suite.derivatives import (
 from conceptlab.verify.suite.digits import cancellation
 from conceptlab.verify.suite.extremes import complex_numbers, expanded_inputs, extremes, tiny_inputs
 from conceptlab.verify.suite.memory import flat_memory, no_graph_kept, saved_memory
-from conceptlab.verify.suite.precision import half_precision, precision
+from conceptlab.verify.suite.precision import half_precision, precision, rounded_once
 from conceptlab.verify.suite.randomness import law_of_the_draw, random_stream
 from conceptlab.verify.suite.references import reference
 from conceptlab.verify.suite.state import global_state
@@ -76,6 +76,7 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         vmapped,
         precision,
         half_precision,
+        rounded_once,
         error_inputs,
         global_state,
         compiled,
@@ -116,7 +117,7 @@ OF_NAIVE = frozenset(
 
 OF_OUR_OWN = frozenset(
     {purity, layers.pure, optimizers.purity, initializers.purity, transforms.purity}
-    | {transforms.functions, transforms.function_gradients}
+    | {rounded_once, transforms.functions, transforms.function_gradients}
 )
 """What nobody else is asked for: a layer of somebody's own may be made of whatever they like."""
 

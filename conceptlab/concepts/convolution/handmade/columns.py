@@ -23,7 +23,8 @@ from collections.abc import Iterator
 import torch
 from torch import Size, Tensor
 
-from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused, wide
+from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused
+from conceptlab.core import wide
 
 _CACHED = 2**18
 """Elements of a block on a CPU: 1 MiB of float32, about a core's second-level cache."""

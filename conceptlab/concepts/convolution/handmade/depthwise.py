@@ -22,7 +22,8 @@ from typing import Any
 import torch
 from torch import Size, Tensor
 
-from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused, wide
+from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused
+from conceptlab.core import wide
 
 _CACHED = 2**16
 """Elements of a block on a CPU."""

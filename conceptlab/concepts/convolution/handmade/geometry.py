@@ -75,11 +75,6 @@ def room(shape: Sequence[int], *inputs: Tensor) -> Tensor:
     return inputs[0].new_empty(shape)
 
 
-def wide(x: Tensor) -> Tensor:
-    """Half precision as float32, in which it is summed; the result is rounded once, when it is stored."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-
-
 def reused(old: Tensor | None, shape: Sequence[int], like: Tensor) -> Tensor:
     """The ``old`` memory if it has that shape, else new: from block to block, new memory costs as much as a copy."""
     return like.new_empty(shape) if old is None or old.shape != tuple(shape) else old

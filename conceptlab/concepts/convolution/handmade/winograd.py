@@ -35,7 +35,8 @@ import torch
 from torch import Size, Tensor
 
 from conceptlab.concepts.convolution.handmade.columns import plus_product, samples_last, turned
-from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused, wide
+from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused
+from conceptlab.core import wide
 
 _CACHED = 2**19
 """Elements of a block: 2 MiB of float32."""

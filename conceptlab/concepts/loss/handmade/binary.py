@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 from torch._C._functorch import maybe_current_level
 
-from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
-from conceptlab.core import Rule, declare, message, save
+from conceptlab.concepts.loss.handmade.reduction import chosen, reduced
+from conceptlab.core import Rule, declare, message, save, wide
 
 ops = declare("nn", "handmade")
 # 10⁻¹², as torch has it: in float32

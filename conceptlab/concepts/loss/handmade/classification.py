@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
-from conceptlab.core import Rule, declare, exp, is_recorded, message, room, save
+from conceptlab.concepts.loss.handmade.reduction import chosen, reduced
+from conceptlab.core import Rule, declare, exp, is_recorded, message, room, save, wide
 
 ops = declare("nn", "handmade")
 

@@ -1,6 +1,5 @@
 """From the losses of elements to the loss: what all losses share."""
 
-import torch
 from torch import Tensor
 
 from conceptlab.core import message, warn
@@ -38,8 +37,3 @@ def reduced(losses: Tensor, reduction: str, count: Tensor | int | None = None) -
         return losses.mean()  # NaN, with a derivative that is empty
     # sum and division, not mean: the gradient of a sum is a view, that of a mean would be written out
     return losses.sum() / (losses.numel() if count is None else count) if reduction == "mean" else losses.sum()
-
-
-def wide(x: Tensor) -> Tensor:
-    """Half precision as float32, in which losses are computed."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -17,8 +17,8 @@ divided by $\beta = \delta$.
 import torch
 from torch import Tensor
 
-from conceptlab.concepts.loss.handmade.reduction import chosen, reduced, wide
-from conceptlab.core import ElementwiseRule, message, room, warn
+from conceptlab.concepts.loss.handmade.reduction import chosen, reduced
+from conceptlab.core import ElementwiseRule, message, room, warn, wide
 
 
 def mse_loss(

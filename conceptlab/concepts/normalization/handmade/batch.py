@@ -147,7 +147,7 @@ class _WithConstants(Rule):
     @staticmethod
     def forward(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
         a = _slope(_rstd(var, x, eps), _by_channel(weight, x))
-        return _line(x - _by_channel(mean, x), a, _by_channel(bias, x)).to(x.dtype)
+        return _line(_centred(x, mean), a, _by_channel(bias, x)).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -163,7 +163,7 @@ class _WithConstants(Rule):
         if ctx.needs_input_grad[0]:
             grad_x = (g * _slope(rstd, _by_channel(weight, x))).to(x.dtype)
         if any(ctx.needs_input_grad[3:5]):
-            sum_gx = _sum((x - _by_channel(mean, x)) * g)
+            sum_gx = _sum(_centred(x, mean) * g)
             of_parameters = _parameter_gradients(ctx, weight, rstd, _sum(g), sum_gx)
         return grad_x, None, None, *of_parameters, None
 
@@ -173,8 +173,12 @@ class _WithConstants(Rule):
     ) -> Tensor:
         x, mean, var, weight = ctx.saved_tensors
         rstd = _rstd(var, x, ctx.eps)
-        z = (x - _by_channel(mean, x)) * rstd
+        z = _centred(x, mean) * rstd
         return _affine_tangent(z, x_t * rstd, weight, weight_t, bias_t).to(x.dtype)
+
+
+def _centred(x: Tensor, mean: Tensor) -> Tensor:
+    return x - _by_channel(mean, x).to(_precise(x))
 
 
 def _line(centred: Tensor, slope: Tensor, shift: Tensor | None) -> Tensor:

@@ -8,10 +8,9 @@ whole group (``torch._foreach_…``).
 
 from collections.abc import Iterator, Sequence
 
-import torch
 from torch import Tensor
 
-from conceptlab.core import message
+from conceptlab.core import message, wide
 
 PIECE = 2**17
 """Elements in a group: half a megabyte in float32. A few of those stay in the cache; smaller ones need more calls."""
@@ -47,7 +46,7 @@ def groups(columns: Columns) -> Iterator[Columns]:
 
 def in_float32(tensors: Sequence[Tensor]) -> list[Tensor] | tuple[Tensor, ...]:
     """Half precision is widened, so that a step is rounded once; other tensors are themselves."""
-    return [t.float() if t.dtype in (torch.float16, torch.bfloat16) else t for t in tensors]
+    return [wide(t) for t in tensors]
 
 
 def write_back(originals: Sequence[Tensor], results: Sequence[Tensor]) -> None:
