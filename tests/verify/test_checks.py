@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from conceptlab.core import Rule, wide
 from conceptlab.verify import suite
 from conceptlab.verify.suite import CHECKS, layers
 from conceptlab.verify.target import Target, part_like, target
@@ -231,6 +232,30 @@ class Renamed(nn.Linear):
         super().__init__(n_in, n_out, bias, device, dtype)
 
 
+class _Halved(Rule):
+    """Half of x; its tangent stays in the precision in which it was computed."""
+
+    @staticmethod
+    def forward(x):
+        return x / 2
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output / 2
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return wide(tangent) / 2
+
+
+def with_wide_tangents(input, inplace=False):
+    return _Halved.call(F.silu(input)) * 2
+
+
 LATE = {"inductor", "flat_memory", "compiled_once"}
 MUTANTS = [
     ("signature", "swapped-arguments", "softmax", swapped_arguments),
@@ -241,6 +266,7 @@ MUTANTS = [
     ("reference", "seven-digits", "sigmoid", half_right),
     ("tiny_inputs", "epsilon-that-is-larger", "relu", with_an_epsilon),
     ("expanded_inputs", "memory-order", "relu", in_memory_order),
+    ("half_tangents", "tangent-in-float32", "silu", with_wide_tangents),
     ("extremes", "slope-at-zero", "relu", kinked_at_zero),
     ("extremes", "no-samples", "softmax", refuses_no_samples),
     ("complex_numbers", "lost-conjugate", "linear", without_conjugate),

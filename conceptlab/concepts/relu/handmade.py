@@ -212,14 +212,19 @@ class _PReLU(Rule):
         x, weight = ctx.saved_tensors
         needs_x, needs_weight = ctx.needs_input_grad
         grad_x = grad_output * slope(x, weight) if needs_x else None
-        negative = keep(x, mask(indicator(x, ">", 0), unless=True))
-        grad_weight = (grad_output * negative).sum_to_size(weight.shape) if needs_weight else None
+        grad_weight = (grad_output * _where_bent(x)).sum_to_size(weight.shape) if needs_weight else None
         return grad_x, grad_weight
 
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor, weight_tangent: Tensor) -> Tensor:
         x, weight = ctx.saved_tensors
-        return x_tangent * slope(x, weight) + keep(x, mask(indicator(x, ">", 0), unless=True)) * weight_tangent
+        z = wide(x)
+        return (x_tangent * slope(z, wide(weight)) + _where_bent(z) * weight_tangent).to(x.dtype)
+
+
+def _where_bent(x: Tensor) -> Tensor:
+    """∂y/∂w of PReLU: x where it is not positive."""
+    return keep(x, mask(indicator(x, ">", 0), unless=True))
 
 
 def _as(input: Tensor, number: float) -> float:

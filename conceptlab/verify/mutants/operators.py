@@ -40,6 +40,8 @@ _OTHER_NAMES |= {f"{name}_": f"{other}_" for name, other in _OTHER_NAMES.items()
 
 _DRAWS = {"bernoulli_", "uniform_", "normal_", "random_"}
 _SYMMETRIC = {"mul", "add", "maximum", "minimum", "max", "min", "promote_types", "isinstance", "save"}
+_SYMMETRIC_AT_THE_END = {"addcmul"}
+"""Functions whose last two arguments are factors."""
 _ONLY_MEMORY = {"out", "room"}
 """Keyword arguments that say where a result is put."""
 _NOT_IDENTITIES = {"len", "range", "isinstance", "iter", "next", "type", "str", "repr", "list", "tuple", "set", "dict"}
@@ -176,7 +178,9 @@ def call(node: ast.AST) -> Replacements:
 def arguments(node: ast.AST) -> Replacements:
     """Two arguments, or two names that are assigned to, exchanged."""
     if isinstance(node, ast.Call) and name_of(node.func) not in _SYMMETRIC:
-        yield from (changed(node, args=args) for args in _exchanged(node.args))
+        for args in _exchanged(node.args):
+            if name_of(node.func).rstrip("_") not in _SYMMETRIC_AT_THE_END or args[:-2] != node.args[:-2]:
+                yield changed(node, args=args)
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
         for elements in _exchanged(node.targets[0].elts):
             yield changed(node, targets=[changed(node.targets[0], elts=elements)])

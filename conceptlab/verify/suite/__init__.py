@@ -24,7 +24,7 @@ from conceptlab.verify.suite.derivatives import (
 from conceptlab.verify.suite.digits import cancellation
 from conceptlab.verify.suite.extremes import complex_numbers, expanded_inputs, extremes, tiny_inputs
 from conceptlab.verify.suite.memory import flat_memory, no_graph_kept, saved_memory
-from conceptlab.verify.suite.precision import half_precision, precision, rounded_once
+from conceptlab.verify.suite.precision import half_precision, half_tangents, precision, rounded_once
 from conceptlab.verify.suite.randomness import law_of_the_draw, random_stream
 from conceptlab.verify.suite.references import reference
 from conceptlab.verify.suite.state import global_state
@@ -77,6 +77,7 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         precision,
         half_precision,
         rounded_once,
+        half_tangents,
         error_inputs,
         global_state,
         compiled,

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,8 +11,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import gradients, run
+from conceptlab.verify.calls import gradients, run, upstream
 from conceptlab.verify.closeness import ErrorRatio, Mismatch, check_same
+from conceptlab.verify.outcomes import numbers, of_leaves
 from conceptlab.verify.tally import Failure, NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 
@@ -32,6 +35,39 @@ def rounded_once(target: Target) -> Tally:
         ratio.check_whole(what, factor=1.33, floor=0.05 * eps)
 
     return _measured(target, torch.bfloat16, compare) + _measured(target, torch.float16, compare)
+
+
+def half_tangents(target: Target) -> Tally:
+    """In bfloat16 and float16 a forward-mode derivative has torch's dtype, and at most four times its error."""
+    halves = [dtype for dtype in (torch.bfloat16, torch.float16) if dtype in target.dtypes]
+    ratios = {dtype: ErrorRatio(slack=2.0) for dtype in halves}
+
+    def compare(sample: Sample) -> None:
+        if not sample.smooth:
+            raise NotApplicable("a kink: torch itself takes now one side of it, now the other")
+        for dtype, ratio in ratios.items():
+            half, rounded = partial(_rounded, dtype), _to(dtype)
+            expected = of_torch(partial(_tangents, target, sample, half, theirs=True), "torch has no forward mode")
+            exact = of_torch(partial(_tangents, target, sample, rounded, theirs=True))
+            received = _tangents(target, sample, half)
+            check_same([t.dtype for t in received], [t.dtype for t in expected], "dtype of the tangent")
+            ratio.add(received, expected, exact)
+
+    tally = each(target.samples(), compare)
+    for dtype, ratio in ratios.items():
+        _check_pooled(tally, dtype, partial(ratio.check, "tangent", torch.finfo(dtype).eps))
+    return tally
+
+
+def _tangents(target: Target, sample: Sample, convert: Callable, *, theirs: bool = False) -> list[Tensor]:
+    """The derivative in a random direction."""
+    args, kwargs = tree_map(convert, (sample.args, dict(sample.kwargs)))
+    whole = of_leaves(target, replace(sample, args=args, kwargs=kwargs), theirs=theirs)
+    if not whole.leaves:
+        raise NotApplicable("nothing to differentiate by")
+    leaves = tuple(leaf.detach() for leaf in whole.leaves)
+    directions = tuple(convert(direction) for direction in upstream(leaves))
+    return list(torch.func.jvp(lambda *values: tuple(numbers(whole.call(*values))), leaves, directions)[1])
 
 
 def _measured(target: Target, dtype: torch.dtype, check: Callable[[ErrorRatio, str, float], None]) -> Tally:
@@ -57,19 +93,23 @@ def _measured(target: Target, dtype: torch.dtype, check: Callable[[ErrorRatio, s
     tally = each(target.samples(), compare)
     eps = torch.finfo(dtype).eps
     for ratio, what in ((values_ratio, "value"), (gradient_ratio, "gradient")):
-        try:
-            check(ratio, what, eps)
-        except Mismatch as error:
-            tally.failures.append(Failure(Sample(f"{dtype}, pooled"), error))
+        _check_pooled(tally, dtype, partial(check, ratio, what, eps))
     return tally
+
+
+def _check_pooled(tally: Tally, dtype: torch.dtype, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except Mismatch as error:
+        tally.failures.append(Failure(Sample(f"{dtype}, pooled"), error))
+
+
+def _rounded(dtype: torch.dtype, value: Any, *, kept_in: torch.dtype | None = None) -> Any:
+    if isinstance(value, Tensor) and value.is_floating_point():
+        return value.detach().to(dtype).to(kept_in or dtype).requires_grad_(value.requires_grad)
+    return value
 
 
 def _to(dtype: torch.dtype) -> Callable:
     """Round to ``dtype`` and keep the rounded value in float64: the oracle sees what the others see."""
-
-    def convert(value: Any) -> Any:
-        if isinstance(value, Tensor) and value.is_floating_point():
-            return value.detach().to(dtype).to(torch.float64).requires_grad_(value.requires_grad)
-        return value
-
-    return convert
+    return partial(_rounded, dtype, kept_in=torch.float64)
