@@ -108,6 +108,12 @@ def scattered(x: Tensor) -> Tensor:
     return torch.stack([x, x], dim=-1)[..., 0]
 
 
+def reversed_axes(x: Tensor) -> Tensor:
+    """The same values, with the first axis side by side in memory and the last one far apart."""
+    backwards = list(range(x.dim()))[::-1]
+    return x.permute(backwards).contiguous().permute(backwards)
+
+
 def channels_last(x: Tensor) -> Tensor:
     """The same values with the channels side by side in memory, where there are channels."""
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}

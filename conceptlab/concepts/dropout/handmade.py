@@ -31,7 +31,7 @@ _LOWEST = -1.7580993408473766
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     _check_probability("dropout", p)
-    return _drop(input, input.shape, p, training, inplace)
+    return _drop(input, None, p, training, inplace)
 
 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -71,7 +71,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     _check_probability("alpha_dropout", p)
-    return _drop(input, input.shape, p, training, inplace, alpha=True)
+    return _drop(input, None, p, training, inplace, alpha=True)
 
 
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
@@ -80,7 +80,10 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
     return _drop(input, mask_shape, p, training, inplace, alpha=True)
 
 
-def _drop(input: Tensor, mask_shape: tuple, p: float, training: bool, inplace: bool, *, alpha: bool = False) -> Tensor:
+def _drop(
+    input: Tensor, mask_shape: tuple | None, p: float, training: bool, inplace: bool, *, alpha: bool = False
+) -> Tensor:
+    """Draw for each element, in its order in memory, or for a smaller shape that broadcasts."""
     if p == 0 or not training or input.numel() == 0:
         return input
     scale, shift = _draw(input, mask_shape, p, alpha)
@@ -88,11 +91,11 @@ def _drop(input: Tensor, mask_shape: tuple, p: float, training: bool, inplace: b
     return input.copy_(output) if inplace else output
 
 
-def _draw(input: Tensor, mask_shape: tuple, p: float, alpha: bool) -> tuple[Tensor, Tensor | None]:
+def _draw(input: Tensor, mask_shape: tuple | None, p: float, alpha: bool) -> tuple[Tensor, Tensor | None]:
     """s and t."""
     if p == 1:
         return input.new_zeros(()), None  # without a draw, and for the alpha kinds too: torch leaves 0
-    mask = torch.empty_like(input) if tuple(mask_shape) == tuple(input.shape) else input.new_empty(mask_shape)
+    mask = torch.empty_like(input) if mask_shape is None else input.new_empty(mask_shape)
     mask.bernoulli_(1 - p)
     if not alpha:
         return mask.div_(1 - p), None

@@ -46,6 +46,10 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
     unusual = {"dropout2d": ((3, 4), (2, 3, 2, 2, 2)), "dropout3d": ((3, 4, 2), (2, 3, 2, 2, 2, 2))}
     for axes in unusual.get(part_name, ()):
         yield Sample(f"{len(axes)} axes", (torch.randn(axes, generator=generator, dtype=dtype).requires_grad_(),))
+    if part_name in ("dropout2d", "feature_alpha_dropout"):
+        # without channels, but nothing is drawn
+        yield Sample("a vector, p=0", (torch.ones(3, dtype=dtype), 0.0, True))
+        yield Sample("a vector, p=1", (torch.ones(3, dtype=dtype), 1.0, True))
     if part_name in ("dropout", "alpha_dropout"):
         # what becomes of these where they are dropped tells a product from a selection
         special = torch.tensor([float("inf"), float("-inf"), float("nan"), 0.0] * 4, dtype=dtype)
@@ -59,7 +63,7 @@ def refused(part: str) -> Iterator[Sample]:
         x = torch.ones(2, 3, 4)
         yield Sample("more than all", (x, 1.5))
         yield Sample("less than nothing", (x, -0.5))
-    if part in ("dropout1d", "feature_alpha_dropout"):
+    if part in ("dropout1d", "dropout2d", "feature_alpha_dropout"):
         yield Sample("a vector", (torch.ones(3), 0.5, True))
     if part == "dropout1d":
         yield Sample("images", (torch.ones(2, 3, 4, 5), 0.5, True))

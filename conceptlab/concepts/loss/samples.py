@@ -9,6 +9,10 @@ from torch import Tensor
 from conceptlab.core.samples import Case, Sample
 
 _OF_NUMBERS = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
+_FUNCTIONS = (
+    *("mse_loss", "l1_loss", "smooth_l1_loss", "nll_loss", "cross_entropy"),
+    *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
+)
 _REDUCTIONS = ("none", "mean", "sum")
 
 
@@ -21,6 +25,12 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
     def share(*shape: int) -> Tensor:
         return torch.rand(shape, dtype=dtype, requires_grad=True)
 
+    # what `reduction` was before torch 1.0; the two stand in either order before it
+    if part in _FUNCTIONS:
+        other = torch.tensor([0, 2, 1]) if part in ("nll_loss", "cross_entropy") else share(3, 4).detach()
+        for size_average, reduce in ((False, None), (None, False), (True, True), (False, True)):
+            legacy = {"size_average": size_average, "reduce": reduce, "reduction": "none"}
+            yield Sample(f"size_average={size_average}, reduce={reduce}", (share(3, 4), other), legacy)
     if part in _OF_NUMBERS:
         extremes = torch.tensor([0.0, 1.0, -1.0, 0.5, 1e30, -1e30, math.nan], dtype=dtype, requires_grad=True)
         for reduction in _REDUCTIONS:
@@ -61,6 +71,9 @@ def _of_classes(part: str, x, share) -> Iterator[Sample]:
         kwargs = {"reduction": reduction}
         yield Sample(f"vector-{reduction}", (x(4), torch.tensor(2)), kwargs)
         yield Sample(f"images-{reduction}", (x(2, 4, 2, 2), images), {**kwargs, "weight": weight, "ignore_index": 3})
+        yield Sample(
+            f"the first ignored-{reduction}", (x(3, 4), torch.tensor([1, 0, 3])), {**kwargs, "ignore_index": 0}
+        )
         yield Sample(f"no samples-{reduction}", (x(0, 4), torch.empty(0, dtype=torch.int64)), kwargs)
         yield Sample(f"all ignored-{reduction}", (x(2, 4), torch.tensor([-100, -100])), kwargs)
         yield Sample(f"bytes-{reduction}", (x(2, 4), torch.tensor([1, 3], dtype=torch.uint8)), kwargs)
@@ -73,6 +86,18 @@ def _of_classes(part: str, x, share) -> Iterator[Sample]:
     if part == "cross_entropy":
         huge = (x(3, 4).detach() * 1000).requires_grad_()
         yield Sample("huge scores", (huge, torch.tensor([0, 1, 2])), smooth=False)
+
+
+def refused(part: str) -> Iterator[Sample]:
+    """Targets and weights that do not fit."""
+    if part not in ("nll_loss", "cross_entropy"):
+        return
+    scores, target = torch.randn(2, 4), torch.tensor([1, 3])
+    yield Sample("weights of another dtype", (scores, target, torch.ones(4, dtype=torch.float64)))
+    yield Sample("weights beside a half", (scores.bfloat16(), target, torch.ones(4)))
+    yield Sample("one target for many places", (torch.randn(1, 4, 2), torch.tensor([1])))
+    if part == "cross_entropy":
+        yield Sample("a share ignored", (scores, torch.rand(2, 4)), {"ignore_index": 0})
 
 
 def _classes(part: str, network: str, samples: int, classes: int, **kwargs: object) -> Case:

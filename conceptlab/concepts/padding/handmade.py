@@ -33,7 +33,9 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         padded = _Pad.call(input, mode, 0, *borders)
         # a copy, because torch returns no view either
         return _cut(padded, cuts).clone() if any(cuts) else padded
-    return _Pad.call(_cut(input, cuts), mode, value or 0, *borders)
+    cut = _cut(input, cuts)
+    # where there is nothing to fill, torch keeps the order in memory, whatever it is
+    return _Pad.call(cut, mode, value or 0, *borders) if any(borders) or mode == "circular" else cut.clone()
 
 
 class _Pad(Rule):

@@ -44,6 +44,8 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
             yield Sample(name, (x,), smooth=smooth)
             yield Sample(f"{name}-inplace", (x,), {"inplace": True}, smooth=smooth)
 
+    if part == "elu":
+        yield Sample("flat", (torch.randn(2, 3, dtype=dtype, requires_grad=True), 0.0))
     whole = torch.arange(-5, 10)
     if part in ("relu", "relu6"):
         yield Sample("integers", (whole,))
@@ -79,6 +81,8 @@ def refused(part: str) -> Iterator[Sample]:
         yield Sample("slopes in rows", (torch.ones(2, 3), torch.ones(1, 3)))
         yield Sample("too few slopes", (torch.ones(2, 3), torch.ones(2)))
         yield Sample("slopes of a vector", (torch.ones(3), torch.ones(3)))
+        yield Sample("two slopes of a vector", (torch.ones(2), torch.ones(2)))
+        yield Sample("no slopes of a vector", (torch.ones(2), torch.ones(0)))
 
 
 def _case(part: str, network: str, *shape: int, init_args: tuple = (), more: tuple[Tensor | float, ...] = ()) -> Case:

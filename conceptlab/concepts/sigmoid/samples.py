@@ -49,6 +49,7 @@ def _calls(part: str, name: str, x: torch.Tensor, *, smooth: bool) -> Iterator[S
     yield Sample(name, (x,), smooth=smooth)
     if part == "softplus":
         yield Sample(f"{name}, steep", (x,), {"beta": 3.0, "threshold": 2.0}, smooth=smooth)
+        yield Sample(f"{name}, at the threshold", (x, 1.0, 1.0), smooth=smooth)
         yield Sample(f"{name}, falling", (x,), {"beta": -0.5}, smooth=smooth)
     elif part == "silu":
         yield Sample(f"{name}, in place", (x,), {"inplace": True}, smooth=smooth)

@@ -217,7 +217,7 @@ def _require_weight(where: str, input: Tensor, weight: Tensor | None) -> None:
     if weight is not None and weight.shape != (classes,):
         expected = f"weight tensor should be defined either for all {classes} classes or no classes"
         raise RuntimeError(_wrong(where, expected, f"weight tensor of shape: {list(weight.shape)}"))
-    if weight is not None and weight.dtype != input.dtype and not input.dtype.itemsize == 2:
+    if weight is not None and weight.dtype != input.dtype:
         raise RuntimeError(_wrong(f"{where}: weight", f"expected scalar type {input.dtype}", f"found {weight.dtype}"))
 
 
