@@ -45,6 +45,37 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("no running statistics", (randn(2, 3, 4).requires_grad_(), None, None), {"training": True})
 
 
+def refused(part_name: str) -> Iterator[Sample]:
+    """Too few values, axes or statistics, statistics that do not fit, and what is no number with a fraction."""
+    if part_name != "batch_norm":
+        return
+    x, mean, var = torch.ones(4, 3), torch.zeros(3), torch.ones(3)
+    for name, args, kwargs in (
+        ("one value a channel", (torch.ones(1, 3), None, None), {"training": True}),
+        ("one value a channel, sequence", (torch.ones(1, 3, 1), mean, var), {"training": True}),
+        ("one value", (torch.ones(1), None, None), {"training": True}),
+        ("no axis of channels", (torch.ones(3), None, None), {"training": True}),
+        ("no axis", (torch.ones(()), None, None), {"training": True}),
+        ("no axis of channels, evaluation", (torch.ones(3), mean, var), {}),
+        ("integers", (torch.ones(4, 3, dtype=torch.int64), None, None), {"training": True}),
+        ("complex numbers", (torch.ones(4, 3, dtype=torch.complex64), None, None), {"training": True}),
+        ("eps of 0 in training", (x, None, None), {"training": True, "eps": 0.0}),
+        ("negative eps", (x, mean, var), {"eps": -1.0}),
+        ("no statistics", (x, None, None), {}),
+        ("no variance", (x, mean, None), {"training": True}),
+        ("no mean", (x, None, var), {"training": True}),
+        ("no mean in evaluation", (x, None, var), {}),
+        ("too few statistics", (x, torch.zeros(2), torch.ones(2)), {}),
+        ("too few weights", (x, mean, var, torch.ones(2)), {}),
+        ("too many biases", (x, mean, var, None, torch.ones(4)), {}),
+        ("statistics of another dtype", (x, mean.double(), var.double()), {}),
+        ("weights of another dtype", (x, mean, var, var.double()), {}),
+        ("statistics of two dtypes", (x.half(), mean, var.half()), {}),
+        ("double beside a half", (x.half(), mean.double(), var.double()), {}),
+    ):
+        yield Sample(name, args, kwargs)
+
+
 def _layer_inputs(*shape: int) -> Callable[[], tuple]:
     def inputs() -> tuple:
         C = shape[1]

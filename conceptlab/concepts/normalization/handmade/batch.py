@@ -257,7 +257,7 @@ def _check(
     training: bool,
     eps: float,
 ) -> None:
-    if training and input.dim() > 1 and math.prod(input.shape[:1] + input.shape[2:]) == 1:
+    if training and input.dim() > 0 and math.prod(input.shape[:1] + input.shape[2:]) == 1:
         problem = "Expected more than 1 value per channel when training"
         _refuse(ValueError, problem, "B · H · W > 1", f"shape {tuple(input.shape)}")
     if eps < 0 or (training and eps == 0):
@@ -278,6 +278,8 @@ def _check(
             if tensor.numel() != channels:
                 problem = f"{name} should contain {channels} elements not {tensor.numel()}"
                 _refuse(RuntimeError, problem, "one for each channel", tuple(tensor.shape))
+    if input.dim() < 2 and input.numel() > 0:
+        _refuse(IndexError, "Dimension out of range", "(B, C) and more axes", f"shape {tuple(input.shape)}")
     if not input.is_floating_point():
         _refuse(NotImplementedError, f"not implemented for '{input.dtype}'", "a floating-point tensor", input.dtype)
     beside_halves = input.dtype in (torch.float16, torch.bfloat16) and dtypes == {torch.float32}
