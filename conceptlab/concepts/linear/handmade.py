@@ -23,6 +23,15 @@ from conceptlab.core import Rule, message, save
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    if bias is not None and bias.dim() > input.dim():
+        raise NotImplementedError(
+            message(
+                "linear",
+                expected="a bias of at most as many axes as the input",
+                received=f"{bias.dim()} axes beside {input.dim()}",
+                remedy="Give one number for each output feature, (out_features,).",
+            )
+        )
     if weight.dim() == 2:
         return _Linear.call(input, weight, bias)
     if bias is not None and (bias.dim() > 0 or input.dim() == 2):
@@ -45,7 +54,7 @@ class _Linear(Rule):
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if bias is None:
             return x @ weight.t()
-        if bias.dim() > 1 and x.dim() != 2:
+        if x.dim() > 2 and bias.dim() > 1:
             return (x @ weight.t()).add_(bias)
         out_features, in_features = weight.shape
         rows = x.reshape(math.prod(x.shape[:-1]), in_features)

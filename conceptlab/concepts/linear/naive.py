@@ -6,11 +6,12 @@ from torch import Tensor
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if weight.dim() == 1:
-        return _weighted_sum(input, weight, bias)
-    outputs = [_weighted_sum(input, row, None if bias is None else bias[o]) for o, row in enumerate(weight)]
-    return torch.stack(outputs, dim=-1)
+        output = _weighted_sum(input, weight)
+    else:
+        output = torch.stack([_weighted_sum(input, row) for row in weight], dim=-1)
+    # the bias may broadcast, the result may not
+    return output if bias is None else (output + bias).reshape(output.shape)
 
 
-def _weighted_sum(x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
-    total = (x * w).sum(dim=-1)
-    return total if b is None else total + b
+def _weighted_sum(x: Tensor, w: Tensor) -> Tensor:
+    return (x * w).sum(dim=-1)

@@ -21,6 +21,8 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("one output, more axes", (x(2, 4, 3), x(3)))
     yield Sample("one output, one sample, bias", (x(3), x(3), x()))
     yield Sample("one output, more axes, bias", (x(2, 5, 4, 3), x(3), x()))
+    yield Sample("a bias for each row", (x(2, 3, 4), x(5, 4), x(3, 5)))
+    yield Sample("one bias for all", (x(2, 3, 4), x(5, 4), x(1)))
     yield Sample("no samples", (x(0, 3), x(2, 3), x(2)))
     yield Sample("no features", (x(4, 0), x(2, 0), x(2)))
 
@@ -33,6 +35,8 @@ def refused(part: str) -> Iterator[Sample]:
         yield Sample("more axes, and several biases", (one(2, 4, 3), one(3), one(4)))
         yield Sample("a matrix, and several biases", (one(4, 3), one(3), one(4)))
         yield Sample("a vector, and one bias with an axis", (one(3), one(3), one(1)))
+        yield Sample("a bias in a row", (one(4), one(5, 4), one(1, 5)))
+        yield Sample("a bias of more axes than the result", (one(3, 4), one(5, 4), one(2, 1, 5)))
 
 
 def _layer(network: str, rows: int, in_features: int, out_features: int) -> Case:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from conceptlab.core import did_you_mean, message, registry
@@ -97,7 +98,12 @@ def _of_file(
         out.print(f"{file.name}: no check is about its parts")
         return []
     verdicts = []
-    for verdict in run(file, mutants, known, reviewed.equivalent.get(file.name, ()), jobs=options.jobs):
+    mutants = [mutant for mutant in mutants if known.concerns(mutant)]
+    errors = Console(stderr=True)
+    judged = run(file, mutants, known, reviewed.equivalent.get(file.name, ()), jobs=options.jobs)
+    for verdict in track(
+        judged, file.name, len(mutants), console=errors, transient=True, disable=not errors.is_terminal
+    ):
         verdicts.append(verdict)
         if verdict.status == "survived":
             out.print(f"[red]survived[/] {verdict.by}", end=" ")

@@ -136,12 +136,14 @@ def _applies(operator: Any, place: str) -> bool:
 
 
 def _is_left_alone(node: ast.AST, speed: frozenset[str]) -> bool:
-    """Imports, lists of names, docstrings, and what chooses a speed."""
+    """Imports, lists of names, docstrings, what only asserts (``strict``, of zip), and what chooses a speed."""
     if isinstance(node, ast.Import | ast.ImportFrom | ast.JoinedStr):
         return True
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return True
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+        return True
+    if isinstance(node, ast.keyword) and node.arg == "strict":
         return True
     return isinstance(node, ast.expr | ast.stmt) and bool(speed) and ast.unparse(node) in speed
 

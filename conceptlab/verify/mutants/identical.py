@@ -49,5 +49,6 @@ def _digest(value: Any) -> str:
     if not isinstance(value, Tensor):
         return repr(value)
     x = value.detach().contiguous()
+    x = x + 0 if x.is_floating_point() or x.is_complex() else x  # -0 is 0
     about = f"{x.dtype} {tuple(x.shape)} {value.stride()} "
     return about + hashlib.sha1(x.reshape(-1).view(torch.uint8).numpy().tobytes()).hexdigest()

@@ -18,6 +18,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 from conceptlab.verify.mutants.edits import Mutant
 from conceptlab.verify.mutants.identical import fingerprint
 from conceptlab.verify.mutants.subjects import Subject, bound_checks
@@ -60,11 +62,18 @@ class Baseline:
         cost: seconds of each check.
         failing: the checks that fail without any mutant.
         reaches: for each check the functions of the file that it calls.
+        recorded: the functions that any check calls while autograd records. The others run within a rule alone.
     """
 
     cost: dict[str, float] = field(default_factory=dict)
     failing: list[str] = field(default_factory=list)
     reaches: dict[str, frozenset[str]] = field(default_factory=dict)
+    recorded: set[str] = field(default_factory=set)
+
+    def concerns(self, mutant: Mutant) -> bool:
+        """Whether it can change anything: where nothing is recorded, there is nothing to detach from."""
+        reached = any(mutant.place in places for places in self.reaches.values())
+        return mutant.operator != "detach" or not reached or mutant.place in self.recorded
 
     def order(self, mutant: Mutant) -> list[str]:
         """The checks of the parts that the mutated function serves: the telling ones, then all others; cheap first."""
@@ -94,7 +103,10 @@ def _measure(subject: Subject) -> Baseline:
 
         def heard(frame: Any, event: str, _: Any, places: set[str] = places) -> None:
             if event == "call" and frame.f_code.co_filename == str(subject.path):
-                places.add(frame.f_code.co_qualname.partition(".<locals>")[0])
+                place = frame.f_code.co_qualname.partition(".<locals>")[0]
+                places.add(place)
+                if torch.is_grad_enabled():
+                    found.recorded.add(place)
 
         began = time.process_time()
         # a compiler reads the code and does not call it

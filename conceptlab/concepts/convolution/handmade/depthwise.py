@@ -39,14 +39,14 @@ def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry
         images = lines.sorted(x[samples, groups], images)
         total = lines.result(target, factors, total)
         runs = zip(lines.runs(images), factors[:, groups], strict=True)
-        for number, (run, factor) in enumerate(runs):
-            if number > 0:
-                total.addcmul_(run.unsqueeze(2), factor)
-            else:
+        so_far = None if start is None else start[groups]
+        for run, factor in runs:
+            if so_far is None:
                 torch.mul(run.unsqueeze(2), factor, out=total)
+            else:
+                torch.addcmul(so_far, run.unsqueeze(2), factor, out=total)
+            so_far = total
         target.copy_(lines.inside(total))
-        if start is not None:
-            target += start[groups].unflatten(-1, (1,) * len(lines.out))
 
 
 def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
