@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from conceptlab.core import registry
-from conceptlab.verify.mutants import Reviewed, baseline, mutants_of, run, tier_files
+from conceptlab.verify.mutants import Baseline, Reviewed, baseline, mutants_of, run, tier_files
 from conceptlab.verify.mutants.operators import OPERATORS
 from conceptlab.verify.target import Target
 
@@ -95,6 +95,25 @@ def test_nothing_is_detached_where_there_is_no_graph():
     )
     found = [key for key in keys(source) if " detach " in key]
     assert found == ["A.backward detach return g * 2 -> return (g * 2).detach()"]
+
+
+def test_what_only_asserts_is_left_alone():
+    assert not any(
+        "strict=False" in key or key.endswith("zip(a, b)")
+        for key in keys("def f(a, b):\n    return zip(a, b, strict=True)")
+    )
+
+
+def test_factors_are_not_exchanged():
+    found = [key for key in keys("def f(a, b, c):\n    return torch.addcmul(a, b, c)") if " arguments " in key]
+    assert found == ["f arguments torch.addcmul(a, b, c) -> torch.addcmul(b, a, c)"]
+
+
+def test_what_runs_within_a_rule_alone_has_nothing_to_detach():
+    source = "def f(x):\n    return g(x) * 2\n\ndef g(x):\n    return x * 2\n\ndef h(x):\n    return x * 2"
+    known = Baseline(reaches={"relu values": frozenset({"f", "g"})}, recorded={"f"})
+    left_out = [mutant.key for mutant in mutants_of(source, "f.py") if not known.concerns(mutant)]
+    assert left_out == ["g detach return x * 2 -> return (x * 2).detach()"]
 
 
 def test_a_mutant_leaves_the_original_as_it_was():
