@@ -17,11 +17,11 @@ from rich.progress import Progress
 from conceptlab import __version__
 from conceptlab.core import did_you_mean, message, registry
 from conceptlab.verify.conformance import page
+from conceptlab.verify.jobs import Job, verify_job, verify_jobs
 from conceptlab.verify.record import Record
 from conceptlab.verify.report import Report
 from conceptlab.verify.running import FEW
 from conceptlab.verify.suite import CHECKS, SLOW, checks_of
-from conceptlab.verify.supervisor import Job, verify_job, verify_jobs
 from conceptlab.verify.tables import print_one, print_table
 from conceptlab.verify.target import DTYPES, tier_of
 
