@@ -155,6 +155,10 @@ def kaiming_without_generator(tensor, a=0, mode="fan_in", nonlinearity="leaky_re
     return right_kaiming(tensor, a, mode, nonlinearity)
 
 
+def kaiming_of_another_slope(tensor, a=0.01, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    return right_kaiming(tensor, a, mode, nonlinearity, generator)
+
+
 def kaiming_in_a_copy(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     return right_kaiming(tensor, a, mode, nonlinearity, generator).clone()
 

@@ -52,6 +52,7 @@ WRONG = [
     (kinds.AdamOfFloat32, "Adam", "state_dtypes", "missing_gradients"),
     (kinds.kaiming_with_swapped_fans, "kaiming_uniform_", "values", "refused"),
     (kinds.kaiming_without_generator, "kaiming_uniform_", "generator", "values"),
+    (kinds.kaiming_of_another_slope, "kaiming_uniform_", "signature", "refused"),
     (kinds.kaiming_in_a_copy, "kaiming_uniform_", "values", "refused"),
     (kinds.kaiming_that_takes_vectors, "kaiming_uniform_", "refused", "values"),
     (kinds.CropInAnotherOrder, "RandomCrop", "values", "constructed"),

@@ -50,10 +50,16 @@ _ARGUMENTS: dict[str, list[dict[str, Any]]] = {
         {},
         {"a": 0.0, "b": 0.7},  # 0.26 of the bell, and 0.32: the two sides of the change of method
         {"a": 0.0, "b": 0.9},
+        {"std": 0.5, "a": 0.25, "b": 1.0},  # 0.29 of it, which is more where std is not seen, on either side
+        {"std": 0.5, "a": -1.0, "b": -0.25},
+        {"std": 0.1, "a": 1.0, "b": 1.2},  # ten times std away, and less than 2
+        {"std": 0.1, "a": -1.2, "b": -1.0},
         {"mean": 0.5, "std": 0.02, "a": -0.04, "b": 0.54},
         {"a": 0.1, "b": 0.3},
         {"mean": -1.0, "std": 0.5, "a": 0.0, "b": 2.0},
         {"mean": 3.0, "a": 0.0, "b": 1.5},
+        {"mean": 3.0, "a": 0.0, "b": 1.0},  # just twice std away
+        {"mean": -3.0, "a": -1.0, "b": 0.0},
         {"mean": 9.0, "a": 5.0, "b": 8.0},
         {"mean": 9.0, "a": 0.0, "b": 6.0},
         {"mean": -9.0, "a": -6.5, "b": 0.0},

@@ -171,12 +171,14 @@ def _check(input: Tensor, pad: Sequence[int], mode: str, value: float | None) ->
         _check_borders(input, pad, mode, value)
     for axis, left, right in _axes(input, pad):
         size = input.shape[axis]
-        # torch cuts a constant's axis one side after the other, and neither may ask for more than there is
-        if size + left + right < 0 or (mode == "constant" and size + min(left, 0) + min(right, 0) < 0):
+        # torch cuts a constant's axis one side after the other, and neither may ask for more than there is; what is
+        # copied from the border has to leave something
+        least = 1 if mode in ("reflect", "replicate") else 0
+        if size + left + right < least or (mode == "constant" and size + min(left, 0) + min(right, 0) < 0):
             raise RuntimeError(
                 message(
                     "pad: negative padding: length must be non-negative",
-                    expected=f"to cut at most {size} places off axis {axis}",
+                    expected=f"to cut at most {size - least} places off axis {axis}",
                     received=f"{left} and {right}",
                     remedy="Cut off less.",
                 )

@@ -46,6 +46,33 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("constant, a fraction into integers", (torch.tensor([[3, 4]]), (1, 1), "constant", 1.5))
 
 
+def refused(part_name: str) -> Iterator[Sample]:
+    """Lists that do not fit the axes, modes that are none, borders that are too wide, cuts that leave nothing."""
+    if part_name != "pad":
+        return
+    x = torch.ones(2, 3, 4)
+    yield Sample("an odd number", (x, (1, 2, 3)))
+    yield Sample("more than all axes", (x, (1,) * 8))
+    yield Sample("no such mode", (x, (1, 1), "mirror"))
+    for cuts in ((-3, -3), (-5, 3), (3, -5), (-5, 0), (2, -7)):
+        yield Sample("constant, cut too much", (x, cuts))
+    for mode in ("reflect", "replicate", "circular"):
+        yield Sample(f"{mode}, cut too much", (x, (-3, -3), mode))
+        yield Sample(f"{mode}, a value", (x, (1, 1), mode, 2.0))
+        yield Sample(f"{mode}, all axes", (x, (1, 1, 1, 1, 1, 1), mode))
+        yield Sample(f"{mode}, no axis", (x, (), mode))
+        yield Sample(f"{mode}, too many axes before", (torch.ones(2, 2, 3, 4), (1, 1), mode))
+    for mode in ("reflect", "replicate"):
+        for cuts in ((-2, -2), (-4, 0), (2, -6)):
+            yield Sample(f"{mode}, nothing left", (x, cuts, mode))
+        yield Sample(f"{mode}, Booleans", (x > 0, (1, 1), mode))
+        yield Sample(f"{mode}, no width", (torch.ones(2, 3, 0), (1, 1), mode))
+    for wide in ((4, 0), (0, 4), (9, 0)):
+        yield Sample("reflect, wider than the image", (x, wide, "reflect"))
+    for wide in ((5, 0), (0, 5)):
+        yield Sample("circular, more than one round", (x, wide, "circular"))
+
+
 def _case(network: str, shape: tuple[int, ...], pad: tuple[int, ...], mode: str) -> Case:
     def inputs() -> tuple[Any, ...]:
         return torch.randn(shape).requires_grad_(), pad, mode

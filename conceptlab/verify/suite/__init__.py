@@ -103,8 +103,8 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         *OF_ANY_CALL,
     ),
     "optimizer": optimizers.CHECKS + optimizer_numbers.CHECKS + optimizer_objects.CHECKS,
-    "initializer": initializers.CHECKS,
-    "transform": transforms.CHECKS,
+    "initializer": (signature, *initializers.CHECKS),
+    "transform": (signature, *transforms.CHECKS),
 }
 """All checks of each kind of target, the telling ones first."""
 
