@@ -65,7 +65,7 @@ class Narrowed(Target):
 
 def narrowed(aim: Target, *only: Sample) -> Target:
     """The target, asked about these samples only."""
-    return Narrowed(aim.part, aim.implementation, aim.tier, aim.device, aim.dtypes, only)
+    return Narrowed(aim.part, aim.implementation, aim.tier, device=aim.device, dtypes=aim.dtypes, only=only)
 
 
 def rerun(check: str, implementation: Any, like: Any, sample: Sample) -> None:

@@ -4,7 +4,7 @@ import importlib
 import random
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -50,6 +50,7 @@ class Target:
     part: Part
     implementation: Any
     tier: str | None = None
+    _: KW_ONLY
     device: str = "cpu"
     dtypes: tuple[torch.dtype, ...] = DTYPES
 

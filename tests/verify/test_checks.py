@@ -256,6 +256,26 @@ def with_wide_tangents(input, inplace=False):
     return _Halved.call(F.silu(input)) * 2
 
 
+class _Viewed(Rule):
+    """Itself, as a view of a copy, to which nothing may be written."""
+
+    @staticmethod
+    def forward(x):
+        return x.clone().view(x.shape)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output
+
+
+def as_a_view(input, weight, bias=None):
+    return _Viewed.call(F.linear(input, weight, bias))
+
+
 LATE = {"inductor", "flat_memory", "compiled_once"}
 MUTANTS = [
     ("signature", "swapped-arguments", "softmax", swapped_arguments),
@@ -266,6 +286,7 @@ MUTANTS = [
     ("reference", "seven-digits", "sigmoid", half_right),
     ("tiny_inputs", "epsilon-that-is-larger", "relu", with_an_epsilon),
     ("expanded_inputs", "memory-order", "relu", in_memory_order),
+    ("overwritten", "view-as-result", "linear", as_a_view),
     ("half_tangents", "tangent-in-float32", "silu", with_wide_tangents),
     ("extremes", "slope-at-zero", "relu", kinked_at_zero),
     ("extremes", "no-samples", "softmax", refuses_no_samples),

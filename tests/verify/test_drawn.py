@@ -37,7 +37,7 @@ class Drawn(Target):
 def agrees(name, tier, dtype, args, kwargs):
     """In float64 values and gradients are torch's, in every layout; in another dtype the errors are no larger."""
     part = registry.parts[name]
-    target = Drawn(part, part.tiers[tier], tier, Sample("drawn", args, kwargs))
+    target = Drawn(part, part.tiers[tier], tier, sample=Sample("drawn", args, kwargs))
     if dtype != torch.float64:
         checks = [lambda t: precision(t, dtype)]
     else:

@@ -58,8 +58,8 @@ class _Linear(Rule):
             return (x @ weight.t()).add_(bias)
         out_features, in_features = weight.shape
         rows = x.reshape(math.prod(x.shape[:-1]), in_features)
-        # one pass, and one rounding: the product starts from the bias
-        return torch.addmm(bias, rows, weight.t()).reshape(*x.shape[:-1], out_features)
+        # one pass, and one rounding: the product starts from the bias. A view of it would forbid writing to the result
+        return torch.ops.aten._unsafe_view(torch.addmm(bias, rows, weight.t()), (*x.shape[:-1], out_features))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:

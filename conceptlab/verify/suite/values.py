@@ -13,6 +13,7 @@ from conceptlab.core.samples import Sample
 from conceptlab.swapping.audit import foreign_operations
 from conceptlab.verify.calls import Outcome, channels_last, gradients, reversed_axes, run, scattered
 from conceptlab.verify.closeness import NOISE, Mismatch, check_same
+from conceptlab.verify.outcomes import callable_of, called
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 
@@ -119,6 +120,25 @@ def layouts(target: Target) -> Tally:
 
 def _expanded(x: Tensor) -> Tensor:
     return x.mean().expand(x.shape)
+
+
+def overwritten(target: Target) -> Tally:
+    """What follows may write to the result, as ``ReLU(inplace=True)`` does, where it may write to torch's own."""
+
+    def written(function: Callable, sample: Sample) -> tuple[list, list]:
+        result = called(function, sample)
+        for y in result.differentiable:
+            y.mul_(2)
+        return result.differentiable, gradients(result)
+
+    def compare(sample: Sample) -> None:
+        expected = of_torch(lambda: written(callable_of(target, sample, theirs=True), sample), "nor torch's own")
+        if not expected[0]:
+            raise NotApplicable("nothing to differentiate")
+        received = written(callable_of(target, sample), sample)
+        check_same(received, expected, "written to, value and gradient", noise=NOISE, strides=False)
+
+    return each(target.samples(), compare)
 
 
 def error_inputs(target: Target) -> Tally:
