@@ -62,6 +62,17 @@ class MaximizeForgotten(RightSGD):
         super().move(p, p.grad, group)
 
 
+class BufferOfTheGradient(RightSGD):
+    """The first buffer is the gradient's own memory, which the next gradient overwrites."""
+
+    def direction(self, p, g, group):
+        fresh = "momentum_buffer" not in self.state[p]
+        direction = super().direction(p, g, group)
+        if fresh and group["momentum"]:
+            self.state[p]["momentum_buffer"] = g
+        return direction
+
+
 class GraphKept(RightSGD):
     """Follows the closure's loss, with its graph."""
 

@@ -46,6 +46,7 @@ WRONG = [
     # implementation, what it is to be, the check that has to fail, and one that has not to
     (kinds.DecayInTheWrongPlace, "SGD", "missing_gradients", "step_hooks"),
     (kinds.MaximizeForgotten, "SGD", "state_exchanged", "step_hooks"),
+    (kinds.BufferOfTheGradient, "SGD", "kept_gradients", "missing_gradients"),
     (kinds.GraphKept, "SGD", "no_graph", "refused"),
     (kinds.AdamWithoutThePower, "Adam", "missing_gradients", "constructed"),
     (kinds.AdamWithEpsInTheRoot, "Adam", "missing_gradients", "constructed"),

@@ -1,5 +1,6 @@
 """Optimizers: what their numbers may be: tensors, half precision, differentiated by, and absent."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -50,14 +51,13 @@ def differentiable(target: Target) -> Tally:
     """The derivatives of the parameters after a step or two, by all that they came from."""
     names = argument_names(target.builtin)
 
-    def derivatives(steps: int, by_numbers: bool, of_ours: bool) -> list[Tensor | None]:
+    def derivatives(steps: int, by_numbers: Sequence[str], of_ours: bool) -> list[Tensor | None]:
         generator = torch.Generator().manual_seed(4)
         start, *grads = (torch.randn(3, 2, generator=generator).requires_grad_() for _ in range(steps + 1))
-        by: dict[str, Any] = {"lr": torch.tensor(0.05), "weight_decay": torch.tensor(0.1)} if by_numbers else {}
-        by = {name: number.requires_grad_() for name, number in only_known(target, by).items()}
+        by = {name: torch.tensor(0.05).requires_grad_() for name in by_numbers if name in names}
         # torch's own Adam has none by betas in a second step
         betas = tuple(torch.tensor(b, requires_grad=True) for b in (0.8, 0.9))
-        by_betas = by_numbers and steps == 1 and "betas" in names
+        by_betas = bool(by_numbers) and steps == 1 and "betas" in names
         others: dict[str, Any] = {"momentum": 0.9, "nesterov": True} if steps > 1 else {}
         others |= {"betas": betas if by_betas else (0.8, 0.9), "eps": 0.1, "differentiable": True}
         kwargs = {**by, **only_known(target, others)}
@@ -73,14 +73,17 @@ def differentiable(target: Target) -> Tally:
     def compare(sample: Sample) -> None:
         if "differentiable" not in names:
             raise NotApplicable("torch's own is not differentiable")
-        steps = sample.kwargs["steps"]
         # by learning rate and weight decay, too, where torch takes tensors for them
-        by_numbers = or_none(lambda: derivatives(steps, True, False)) is not None
+        steps, by_numbers = sample.kwargs["steps"], sample.kwargs["by"]
+        if or_none(lambda: derivatives(steps, by_numbers, False)) is None:
+            by_numbers = ()
         expected = of_torch(lambda: derivatives(steps, by_numbers, False), "torch has no derivative")
         # in a first step the betas cancel: their derivatives are zero, up to rounding
         check_same(derivatives(steps, by_numbers, True), expected, "derivatives", strides=False, noise=1e-14)
 
-    return each([Sample(f"steps-{n}", kwargs={"steps": n}) for n in (1, 2)], compare)
+    both = ("lr", "weight_decay")
+    samples = [Sample(f"steps-{n}", kwargs={"steps": n, "by": both}) for n in (1, 2)]
+    return each([*samples, Sample("by-lr-alone", kwargs={"steps": 1, "by": ("lr",)})], compare)
 
 
 def precision(target: Target, dtype: torch.dtype = torch.float32) -> Tally:

@@ -146,6 +146,29 @@ def missing_gradients(target: Target) -> Tally:
 
 
 @in_double()
+def kept_gradients(target: Target) -> Tally:
+    """Gradients that are written anew into the same tensors, as after ``zero_grad(set_to_none=False)``."""
+
+    def step(optimizer: Optimizer, seed: int) -> None:
+        params = parameters(optimizer)
+        for p, grad in zip(params, random_gradients(params, seed), strict=True):
+            p.grad = grad if p.grad is None or grad is None else p.grad.copy_(grad)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+
+    def compare(sample: Sample) -> None:
+        if torch_samples.optimizer_needs(target.part).closure:
+            raise NotApplicable("a closure makes the gradients")
+        optimizers = pair(target, points, sample.init_kwargs)
+        for seed in range(4):
+            of_torch(lambda seed=seed: step(optimizers[1], seed))
+            step(optimizers[0], seed)
+            check_alike(*optimizers, f"step {seed + 1}", names=False)
+
+    return each(plain_settings(target), compare)
+
+
+@in_double()
 def sparse_gradients(target: Target) -> Tally:
     """Sparse gradients, beside dense ones and alone: taken, or refused, as torch does."""
 
@@ -214,6 +237,7 @@ CHECKS = (
     network,
     groups_and_schedule,
     missing_gradients,
+    kept_gradients,
     sparse_gradients,
     purity,
 )
