@@ -9,7 +9,18 @@ seconds. Here a process that has torch, the samples and everything else is forke
 
 from conceptlab.verify.mutants.edits import Mutant, mutants_of
 from conceptlab.verify.mutants.reviewed import Reviewed
-from conceptlab.verify.mutants.running import Baseline, Verdict, baseline, run
+from conceptlab.verify.mutants.running import Baseline, Verdict, baseline, baselines, run
 from conceptlab.verify.mutants.subjects import TierFile, tier_files
 
-__all__ = ["Baseline", "Mutant", "Reviewed", "TierFile", "Verdict", "baseline", "mutants_of", "run", "tier_files"]
+__all__ = [
+    "Baseline",
+    "Mutant",
+    "Reviewed",
+    "TierFile",
+    "Verdict",
+    "baseline",
+    "baselines",
+    "mutants_of",
+    "run",
+    "tier_files",
+]

@@ -14,7 +14,17 @@ from rich.progress import track
 from rich.table import Table
 
 from conceptlab.core import did_you_mean, message, registry
-from conceptlab.verify.mutants import Mutant, Reviewed, TierFile, Verdict, baseline, mutants_of, run, tier_files
+from conceptlab.verify.mutants import (
+    Baseline,
+    Mutant,
+    Reviewed,
+    TierFile,
+    Verdict,
+    baselines,
+    mutants_of,
+    run,
+    tier_files,
+)
 from conceptlab.verify.mutants.reviewed import SHARE
 
 STATUSES = ("killed", "survived", "equivalent", "not viable")
@@ -38,10 +48,14 @@ def main(arguments: list[str] | None = None) -> int:
     # in an order that is drawn, so that what is reached in the time is a sample
     mutants = random.Random(options.seed).sample(mutants, min(total, options.sample or total))
     verdicts: list[Verdict] = []
+    files = {name: file for name, file in files.items() if any(mutant.file == name for mutant in mutants)}
+    known: dict[str, Baseline] = {}
     for index, (name, file) in enumerate(files.items()):
+        if name not in known:
+            known = baselines([other for other in files.values() if other.concept == file.concept])
         mine, left = ([m for m in mutants if m.file in names] for names in ([name], [*files][index:]))
         share = len(mine) / max(1, len(left)) * (60 * options.minutes - (time.monotonic() - began))
-        verdicts += _of_file(file, mine, reviewed, options, time.monotonic() + share, out)
+        verdicts += _of_file(file, mine, known[name], reviewed, options, time.monotonic() + share, out)
     out.print(_table(verdicts))
     if len(verdicts) < total:
         out.print(f"A sample of {len(verdicts)} of {total} mutants, seed {options.seed}.")
@@ -79,11 +93,14 @@ def _chosen(options: argparse.Namespace) -> list[TierFile]:
 
 
 def _of_file(
-    file: TierFile, mutants: list[Mutant], reviewed: Reviewed, options: argparse.Namespace, until: float, out: Console
+    file: TierFile,
+    mutants: list[Mutant],
+    known: Baseline,
+    reviewed: Reviewed,
+    options: argparse.Namespace,
+    until: float,
+    out: Console,
 ) -> list[Verdict]:
-    if not mutants:
-        return []
-    known = baseline(file)
     if known.failing:
         problem = "; ".join(known.failing)
         raise SystemExit(

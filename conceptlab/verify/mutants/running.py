@@ -12,7 +12,7 @@ import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -24,6 +24,7 @@ from conceptlab.verify.mutants.edits import Mutant
 from conceptlab.verify.mutants.identical import fingerprint
 from conceptlab.verify.mutants.subjects import Subject, bound_checks
 from conceptlab.verify.tally import stopping_at_once
+from conceptlab.verify.target import Target
 
 Status = Literal["killed", "survived", "equivalent", "not viable"]
 
@@ -85,28 +86,38 @@ class Baseline:
 
 def baseline(subject: Subject) -> Baseline:
     """Run all checks on the file as it is, in a process of its own."""
-    for target in subject.load(ast.parse(subject.path.read_text())):
+    return baselines([subject])[subject.name]
+
+
+def baselines(subjects: Sequence[Subject]) -> dict[str, Baseline]:
+    """The same for several files that the same checks are about, which run once for all of them."""
+    for target in _as_it_is(subjects[0]):
         # the samples are made here, and every process that is forked from this one has them
         for training in (True, False):
             list(target.samples(training=training))
         list(target.samples(thinned=False))
-    answers = list(_in_processes([lambda: _measure(subject)], jobs=1, cpu=3600))
+    answers = list(_in_processes([lambda: _measure(subjects)], jobs=1, cpu=3600))
     if isinstance(answers[0][1], str):
-        raise RuntimeError(f"{subject.name}, unchanged: {answers[0][1]}")
+        raise RuntimeError(f"{subjects[0].name}, unchanged: {answers[0][1]}")
     return answers[0][1]
 
 
-def _measure(subject: Subject) -> Baseline:
-    found = Baseline()
-    for name, check in bound_checks(subject.load(ast.parse(subject.path.read_text()))).items():
-        places: set[str] = set()
+def _as_it_is(subject: Subject) -> list[Target]:
+    return subject.load(ast.parse(subject.path.read_text()))
 
-        def heard(frame: Any, event: str, _: Any, places: set[str] = places) -> None:
-            if event == "call" and frame.f_code.co_filename == str(subject.path):
+
+def _measure(subjects: Sequence[Subject]) -> dict[str, Baseline]:
+    found = {str(subject.path): Baseline() for subject in subjects}
+    for name, check in bound_checks(_as_it_is(subjects[0])).items():
+        places: dict[str, set[str]] = {path: set() for path in found}
+
+        def heard(frame: Any, event: str, _: Any, places: dict[str, set[str]] = places) -> None:
+            path = frame.f_code.co_filename
+            if event == "call" and path in places:
                 place = frame.f_code.co_qualname.partition(".<locals>")[0]
-                places.add(place)
+                places[path].add(place)
                 if torch.is_grad_enabled():
-                    found.recorded.add(place)
+                    found[path].recorded.add(place)
 
         began = time.process_time()
         # a compiler reads the code and does not call it
@@ -115,11 +126,12 @@ def _measure(subject: Subject) -> Baseline:
             tally = check.check(check.target)
         finally:
             sys.setprofile(None)
-        found.cost[name] = time.process_time() - began
-        found.reaches[name] = frozenset(places)
-        if tally.failures:
-            found.failing.append(f"{name}: {tally.failures[0]}")
-    return found
+        for path, known in found.items():
+            known.cost[name] = time.process_time() - began
+            known.reaches[name] = frozenset(places[path])
+            if tally.failures:
+                known.failing.append(f"{name}: {tally.failures[0]}")
+    return {subject.name: found[str(subject.path)] for subject in subjects}
 
 
 def run(
