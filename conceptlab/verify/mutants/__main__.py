@@ -52,7 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
     known: dict[str, Baseline] = {}
     for index, (name, file) in enumerate(files.items()):
         if name not in known:
-            known = baselines([other for other in files.values() if other.concept == file.concept])
+            of_concept = [other for other in files.values() if other.concept == file.concept]
+            known = baselines(of_concept, options.jobs)
         mine, left = ([m for m in mutants if m.file in names] for names in ([name], [*files][index:]))
         share = len(mine) / max(1, len(left)) * (60 * options.minutes - (time.monotonic() - began))
         verdicts += _of_file(file, mine, known[name], reviewed, options, time.monotonic() + share, out)

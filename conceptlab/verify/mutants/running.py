@@ -14,6 +14,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,10 @@ Status = Literal["killed", "survived", "equivalent", "not viable"]
 
 FIRST = ("values", "first_derivatives", "behaviour")
 """The checks that are tried before all others: cheap, and most mutants end here."""
+UNHEARD = {
+    *("compiled", "compiled_layer", "compiled_once", "inductor"),  # a compiler reads the code and does not call it
+    *("gradcheck", "gradgradcheck", "flat_memory", "saved_memory"),  # which repeat calls of the others, many times
+}
 ROOM = 4 << 30
 """Bytes that a mutant may take beyond what this process has."""
 
@@ -71,6 +76,13 @@ class Baseline:
     reaches: dict[str, frozenset[str]] = field(default_factory=dict)
     recorded: set[str] = field(default_factory=set)
 
+    def add(self, other: "Baseline") -> None:
+        """Take in what other checks say."""
+        self.cost |= other.cost
+        self.failing += other.failing
+        self.reaches |= other.reaches
+        self.recorded |= other.recorded
+
     def concerns(self, mutant: Mutant) -> bool:
         """Whether it can change anything: where nothing is recorded, there is nothing to detach from."""
         reached = any(mutant.place in places for places in self.reaches.values())
@@ -89,26 +101,30 @@ def baseline(subject: Subject) -> Baseline:
     return baselines([subject])[subject.name]
 
 
-def baselines(subjects: Sequence[Subject]) -> dict[str, Baseline]:
+def baselines(subjects: Sequence[Subject], jobs: int = 1) -> dict[str, Baseline]:
     """The same for several files that the same checks are about, which run once for all of them."""
     for target in _as_it_is(subjects[0]):
         # the samples are made here, and every process that is forked from this one has them
         for training in (True, False):
             list(target.samples(training=training))
         list(target.samples(thinned=False))
-    answers = list(_in_processes([lambda: _measure(subjects)], jobs=1, cpu=3600))
-    if isinstance(answers[0][1], str):
-        raise RuntimeError(f"{subjects[0].name}, unchanged: {answers[0][1]}")
-    return answers[0][1]
+    found = {subject.name: Baseline() for subject in subjects}
+    tasks: list[Callable] = [partial(_measure, subjects, slice(n, None, jobs)) for n in range(jobs)]
+    for _, answer, _ in _in_processes(tasks, jobs, cpu=3600):
+        if isinstance(answer, str):
+            raise RuntimeError(f"{subjects[0].name}, unchanged: {answer}")
+        for name, known in found.items():
+            known.add(answer[name])
+    return found
 
 
 def _as_it_is(subject: Subject) -> list[Target]:
     return subject.load(ast.parse(subject.path.read_text()))
 
 
-def _measure(subjects: Sequence[Subject]) -> dict[str, Baseline]:
+def _measure(subjects: Sequence[Subject], part: slice) -> dict[str, Baseline]:
     found = {str(subject.path): Baseline() for subject in subjects}
-    for name, check in bound_checks(_as_it_is(subjects[0])).items():
+    for name, check in list(bound_checks(_as_it_is(subjects[0])).items())[part]:
         places: dict[str, set[str]] = {path: set() for path in found}
 
         def heard(frame: Any, event: str, _: Any, places: dict[str, set[str]] = places) -> None:
@@ -120,8 +136,7 @@ def _measure(subjects: Sequence[Subject]) -> dict[str, Baseline]:
                     found[path].recorded.add(place)
 
         began = time.process_time()
-        # a compiler reads the code and does not call it
-        sys.setprofile(None if "compiled" in name else heard)
+        sys.setprofile(None if name.split()[1] in UNHEARD else heard)
         try:
             tally = check.check(check.target)
         finally:
