@@ -38,10 +38,11 @@ def cancellation(target: Target) -> Tally:
                 return numbers(run(_called(target, sample, dtype, of_torch), args, kwargs, dtype=dtype).output)
 
             theirs = of_torch(partial(call, torch.float32, x, of_torch=True))
-            exact = call(torch.float64, x, of_torch=True)
+            exact = of_torch(partial(call, torch.float64, x, of_torch=True))
             # what the input's own rounding does to the result, nobody is to be blamed for
             signs = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).sign()
-            blurred = call(torch.float64, x * (1 + torch.finfo(torch.float32).eps * signs), of_torch=True)
+            nearby = x * (1 + torch.finfo(torch.float32).eps * signs)
+            blurred = of_torch(partial(call, torch.float64, nearby, of_torch=True))
             allowed = [max(two, key=partial(_error, e)) for *two, e in zip(theirs, blurred, exact, strict=True)]
             ratio.add(call(torch.float32, x, of_torch=False), allowed, exact)
 
