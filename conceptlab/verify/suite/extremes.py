@@ -53,6 +53,16 @@ def _refuse_written(target: Target, sample: Sample) -> None:
         raise NotApplicable("it is written to, which may not be expanded") from error
 
 
+_UNWRITTEN = "for no samples torch returns memory that it has not written"
+NO_SAMPLES = {
+    **dict.fromkeys(
+        ("multi_margin_loss", "multilabel_margin_loss", "MultiMarginLoss", "MultiLabelMarginLoss"), _UNWRITTEN
+    ),
+    "pdist": "the backward pass of no samples crashes torch itself",
+}
+"""Why some of torch's own are not asked for no samples."""
+
+
 def extremes(target: Target) -> Tally:
     """Values and gradients for no samples, one, no channels, NaN, ±inf, zeros, whole numbers, equal numbers."""
 
@@ -60,6 +70,8 @@ def extremes(target: Target) -> Tally:
         first = sample.args[0] if sample.args else None
         if sample.finite_only and isinstance(first, Tensor) and not first.isfinite().all():
             raise NotApplicable(sample.finite_only)
+        if sample.name.endswith("no samples") and target.part.name in NO_SAMPLES:
+            raise NotApplicable(NO_SAMPLES[target.part.name])
         answer = _decided(target, sample)
         # ∞ − ∞: the value is NaN, and its gradient what the order of the terms makes of it
         indefinite = any(x.isnan().any() for x in numbers(answer)) and not _has_nan(sample)
