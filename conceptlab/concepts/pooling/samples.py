@@ -40,6 +40,9 @@ def _adaptive(part_name: str, randn: Callable, shape: tuple[int, ...], rank: int
     if "max" in part_name:
         yield Sample("ties", (randn(*shape).detach().round(), 4), {"return_indices": True})
         yield Sample("special values", (_special(randn(*shape)), 4), {"return_indices": True})
+        # so large that it is compared at once
+        yield Sample("ties, one window", (randn(*shape).detach().round(), 1), {"return_indices": True})
+        yield Sample("special values, one window", (_special(randn(*shape)), 1), {"return_indices": True})
 
 
 def _max(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]:

@@ -123,13 +123,17 @@ def _expanded(x: Tensor) -> Tensor:
 
 
 def overwritten(target: Target) -> Tally:
-    """What follows may write to the result, as ``ReLU(inplace=True)`` does, where it may write to torch's own."""
+    """What follows may write to the result, as ``ReLU(inplace=True)`` does, and to gradients, where torch's own may."""
 
     def written(function: Callable, sample: Sample) -> tuple[list, list]:
         result = called(function, sample)
         for y in result.differentiable:
             y.mul_(2)
-        return result.differentiable, gradients(result)
+        grads = gradients(result)
+        for grad in grads:
+            if grad is not None:
+                grad.mul_(2)
+        return result.differentiable, grads
 
     def compare(sample: Sample) -> None:
         expected = of_torch(lambda: written(callable_of(target, sample, theirs=True), sample), "nor torch's own")
