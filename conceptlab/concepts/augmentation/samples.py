@@ -28,12 +28,16 @@ IMAGES: Mapping[str, Callable[[], Tensor]] = {
     "channels-last": lambda: _pixels(2, 3, 12, 14, dtype=torch.float64).to(memory_format=torch.channels_last),
     "two-channels": lambda: _pixels(2, 10, 9, dtype=torch.float64),
     "flat": lambda: torch.full((3, 9, 9), 0.25, dtype=torch.float64),
+    "grey-bytes": lambda: _pixels(1, 9, 8),
+    "beyond": lambda: _pixels(3, 8, 9, dtype=torch.float64) * 2 - 0.5,
     "empty": lambda: _pixels(0, 3, 9, 9, dtype=torch.float64),
 }
 
 _INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic")
 _TURNS: list[dict[str, Any]] = [
     *({"angle": angle, "interpolation": mode} for angle in (30, -77.5, 3.3) for mode in ("nearest", "bilinear")),
+    *({"angle": angle, "expand": True} for angle in (10, 33, 77.5, 200)),
+    *({"angle": angle, "interpolation": "bilinear"} for angle in (1, 181)),
     *({"angle": angle, "expand": expand} for angle in (0, 90, 180, 270, 360 + 90, 45) for expand in (False, True)),
     {"angle": 20, "fill": 0.5, "interpolation": "bilinear"},
     {"angle": 20, "fill": [7], "interpolation": "nearest", "expand": True},
@@ -51,6 +55,7 @@ _MAPS: list[dict[str, Any]] = [
     {**_STILL, "scale": 0.6, "shear": [10.0, -20.0], "interpolation": "bilinear"},
     {**_STILL, "angle": -15, "shear": 12, "center": [1, 2.5], "interpolation": 2},
     {**_STILL, "shear": (8.0,)},
+    {**_STILL, "shear": 7.5},
     {**_STILL, "angle": "20"},
     {**_STILL, "translate": 3},
     {**_STILL, "translate": [3]},
@@ -65,7 +70,7 @@ _SIZES: list[dict[str, Any]] = [
     *({"size": [20, 7], "interpolation": mode, "antialias": a} for mode in _INTERPOLATIONS for a in (True, False)),
     *({"size": [4, 31], "interpolation": mode, "antialias": a} for mode in _INTERPOLATIONS for a in (True, None)),
     *({"size": size} for size in ([13, 18], [13, 9], [5, 18], [1, 1], [8], 8, [26, 36])),
-    *({"size": [9, 5], "interpolation": mode} for mode in (0, 2, 3)),
+    *({"size": [9, 5], "interpolation": mode} for mode in (0, 2, 3, 4, 5)),
     {"size": [8], "max_size": 9},
     {"size": [8], "max_size": 40},
     {"size": None, "max_size": 10},
@@ -85,6 +90,9 @@ FUNCTIONS: Mapping[str, list[dict[str, Any]]] = {
         *({"padding": [2, 1, 3, 4], "padding_mode": mode} for mode in ("edge", "reflect", "symmetric")),
         *({"padding": [-2, 1, 3, -4], "padding_mode": mode} for mode in ("edge", "reflect")),
         *({"padding": [30, 0], "padding_mode": mode} for mode in ("edge", "reflect", "symmetric")),
+        # as far as a mirror goes, for an image of 13 times 18
+        {"padding": [17, 12], "padding_mode": "reflect"},
+        {"padding": [18, 13], "padding_mode": "symmetric"},
         {"padding": 1, "padding_mode": "mirror"},
         {"padding": 1, "padding_mode": "edge", "fill": [1, 2, 3]},
         {"padding": [1, 2, 3]},
@@ -93,6 +101,8 @@ FUNCTIONS: Mapping[str, list[dict[str, Any]]] = {
     "crop": [
         *({"top": top, "left": left, "height": 5, "width": 6} for top, left in ((0, 0), (2, 3), (-2, 1), (9, 11))),
         *({"top": top, "left": left, "height": 30, "width": 30} for top, left in ((-4, -5), (3, -20))),
+        *({"top": top, "left": left, "height": 5, "width": 6} for top, left in ((2, -1), (-1, 2), (2, 13), (9, 2))),
+        *({"top": top, "left": left, "height": 5, "width": 6} for top, left in ((8, 12), (0, 12), (8, 0))),
         {"top": 40, "left": 0, "height": 4, "width": 4},
     ],
     "center_crop": [{"output_size": size} for size in (5, [6], [7, 4], [20, 6], [5, 25], [25, 25], [13, 18], [14, 19])],
@@ -108,21 +118,29 @@ FUNCTIONS: Mapping[str, list[dict[str, Any]]] = {
         {"mean": [0.4, 0.5, 0.6], "std": [0.2, 0.3, 0.4]},
         {"mean": [0.5], "std": [0.2], "inplace": True},
         {"mean": [0.5], "std": [0.0]},
+        {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.0, 0.1]},
+        {"mean": 0.5, "std": 0.2},
+        {"mean": 0.5, "std": 0.0},
     ],
     "erase": [
-        {"i": 1, "j": 2, "h": 5, "w": 4, "v": torch.tensor([[[0.5]]]), "inplace": inplace} for inplace in (False, True)
+        {"i": 1, "j": 2, "h": 5, "w": 4, "v": torch.tensor([[[0.5]]])},
+        *(
+            {"i": 1, "j": 2, "h": 5, "w": 4, "v": torch.tensor([[[0.5]]]), "inplace": inplace}
+            for inplace in (False, True)
+        ),
     ],
     "gaussian_blur": [
         *({"kernel_size": size} for size in (3, [5, 3], [1, 7], 1)),
         *({"kernel_size": [5, 3], "sigma": sigma} for sigma in (0.3, [2.5], (0.5, 4), 3)),
-        *({"kernel_size": size} for size in (4, [3, 3, 3], -1, 39)),
+        *({"kernel_size": size} for size in (4, [3, 3, 3], -1, 39, [3, 4], [-3, 3], 0)),
+        {"kernel_size": 3, "sigma": [0.0, 1.0]},
         *({"kernel_size": 3, "sigma": sigma} for sigma in (0.0, [1, 2, 3], "1")),
     ],
     **{
         f"adjust_{what}": [{f"{what}_factor": factor} for factor in (0, 0.3, 1, 1.9, -0.1)]
         for what in ("brightness", "contrast", "saturation")
     },
-    "adjust_hue": [{"hue_factor": factor} for factor in (0, 0.1, -0.25, 0.5, 0.6)],
+    "adjust_hue": [{"hue_factor": factor} for factor in (0, 0.1, -0.25, 0.5, 0.6, 0.5002)],
     "mixup": [{"lam": lam} for lam in (0.0, 0.3, 1.0)],
     "cutmix": [{"box": box} for box in ((1, 2, 5, 7), (0, 0, 9, 9), (3, 3, 3, 3))],
 }

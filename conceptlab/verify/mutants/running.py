@@ -178,6 +178,9 @@ def run(
         yield Verdict(mutants[index], status, by, seconds)  # type: ignore[arg-type]
 
 
+NOTHING = "nothing that has a gradient was detached"
+
+
 def _judge(subject: Subject, mutant: Mutant, order: list[str], said: bool) -> tuple[Status, str]:
     source = ast.parse(subject.path.read_text())
     before = fingerprint(subject.load(source)) if said else None
@@ -186,13 +189,34 @@ def _judge(subject: Subject, mutant: Mutant, order: list[str], said: bool) -> tu
         known = bound_checks(targets)
     except Exception as error:
         return "not viable", f"{type(error).__name__}: {error}"
-    for name in order:
-        with stopping_at_once():
-            if known[name].check(known[name].target).failures:
-                return "killed", name
+    with _detached_in(str(subject.path)) as detached:
+        for name in order:
+            with stopping_at_once():
+                if known[name].check(known[name].target).failures:
+                    return "killed", name
+    if mutant.operator == "detach" and not detached:
+        return "equivalent", NOTHING
     if said:
         return ("equivalent", "") if fingerprint(targets) == before else ("survived", "said to be equivalent: differs")
     return "survived", ""
+
+
+@contextlib.contextmanager
+def _detached_in(path: str) -> Iterator[list[str]]:
+    """Of what has a derivative, backward or forward: a note for each time that the file's code calls ``detach``."""
+    detach, notes = torch.Tensor.detach, []
+
+    def noted(x: torch.Tensor) -> torch.Tensor:
+        has_derivative = x.requires_grad or torch.autograd.forward_ad._current_level >= 0
+        if has_derivative and sys._getframe(1).f_code.co_filename == path:
+            notes.append(path)
+        return detach(x)
+
+    torch.Tensor.detach = noted  # type: ignore[assignment, method-assign]
+    try:
+        yield notes
+    finally:
+        torch.Tensor.detach = detach  # type: ignore[method-assign]
 
 
 def _in_processes(tasks: list[Callable], jobs: int, cpu: float) -> Iterator[tuple[int, Any, float]]:

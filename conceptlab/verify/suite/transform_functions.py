@@ -40,7 +40,9 @@ def pixel_gradients(target: Target) -> Tally:
     def compare(sample: Sample) -> None:
         ours, theirs = pair(target, sample.init_kwargs)
         for seed in range(2):
-            _compare_gradients(target.part.name, partial(_drawn, ours, seed), partial(_drawn, theirs, seed), sample)
+            _compare_gradients(
+                target, target.part.name, partial(_drawn, ours, seed), partial(_drawn, theirs, seed), sample
+            )
 
     labels = (torch.arange(2) % 5,) if target.part.name in MIXING else ()
     taken = [
@@ -57,7 +59,7 @@ def _each_function(target: Target, calls: Callable[[str], Iterator[Sample]], com
     tally = Tally()
     for name in target.implementation.needs:
         theirs = partial(_understood, concept.builtin(name))
-        tally += each(calls(name), partial(compare, name, provided[name], theirs))
+        tally += each(calls(name), partial(compare, target, name, provided[name], theirs))
     return tally
 
 
@@ -90,13 +92,20 @@ def _drawn(transform: Any, seed: int, *args: Any) -> Any:
     return transform(*args)
 
 
-def _compare(name: str, ours: Callable, theirs: Callable, sample: Sample) -> None:
+def _compare(target: Target, name: str, ours: Callable, theirs: Callable, sample: Sample) -> None:
     expected, received = _outcome(theirs, sample), _outcome(ours, sample)
     if isinstance(expected, Exception) or isinstance(received, Exception):
         _compare_refusals(sample, expected, received)
         return
     check_pixels(received.output, expected.output, "pixels", name)
     check_pixels(received.arguments[0][0], expected.arguments[0][0], "image afterwards", name)
+    if target.tier != "naive":  # a definition may copy
+        check_same(_shares(received), _shares(expected), "shares its memory with the image")
+
+
+def _shares(outcome: Outcome) -> bool:
+    image, output = outcome.arguments[0][0], outcome.output
+    return image.untyped_storage().data_ptr() == output.untyped_storage().data_ptr() and output.numel() > 0
 
 
 def _compare_refusals(sample: Sample, expected: Any, received: Any) -> None:
@@ -125,7 +134,7 @@ def _outcome(call: Callable, sample: Sample) -> Outcome | Exception:
         return error
 
 
-def _compare_gradients(name: str, ours: Callable, theirs: Callable, sample: Sample) -> None:
+def _compare_gradients(_: Target, name: str, ours: Callable, theirs: Callable, sample: Sample) -> None:
     def gradient(call: Callable) -> list[Tensor | None]:
         return quiet(lambda: gradients(run(call, sample.args, sample.kwargs)))
 

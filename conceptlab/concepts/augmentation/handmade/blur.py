@@ -23,8 +23,6 @@ def gaussian_blur(inpt: Tensor, kernel_size: list[int], sigma: list[float] | Non
     if len(sizes) != 2 or any(size % 2 == 0 or size < 0 for size in sizes):
         raise ValueError(_wrong("kernel_size should have two odd and positive integers", kernel_size))
     sigmas = _sigmas(sizes, sigma)
-    if inpt.numel() == 0:
-        return inpt
     image = inpt if inpt.dtype in (torch.float32, torch.float64) else inpt.float()
     for axis, size, width in ((-1, sizes[0], sigmas[0]), (-2, sizes[1], sigmas[1])):
         image = _blur_axis(image, axis, size, width)
@@ -46,7 +44,7 @@ def _sigmas(sizes: Sequence[int], sigma: Sequence[float] | float | None) -> list
         return [size * 0.15 + 0.35 for size in sizes]
     if not isinstance(sigma, int | float | list | tuple):
         raise TypeError(_wrong("sigma should be either float or sequence of floats", sigma))
-    sigmas = [float(sigma)] if isinstance(sigma, int | float) else list(sigma)
+    sigmas = [sigma] if isinstance(sigma, int | float) else list(sigma)
     if len(sigmas) not in (1, 2):
         raise ValueError(_wrong("If sigma is a sequence, its length should be 2", sigma))
     if any(s <= 0 for s in sigmas):

@@ -40,7 +40,7 @@ def normalize(inpt: Tensor, mean: Sequence[float], std: Sequence[float], inplace
                 remedy="Add the channels' axis.",
             )
         )
-    if std == 0 or (isinstance(std, Sequence) and not all(std)):
+    if not (all(std) if isinstance(std, Sequence) else std):
         raise ValueError(
             message(
                 "normalize: std evaluated to zero, leading to division by zero",
@@ -71,7 +71,7 @@ def adjust_saturation(inpt: Tensor, saturation_factor: float) -> Tensor:
 
 def adjust_hue(inpt: Tensor, hue_factor: float) -> Tensor:
     _check("hue_factor", inpt, hue_factor, low=-0.5, high=0.5)
-    if inpt.shape[-3] == 1 or inpt.numel() == 0:
+    if inpt.shape[-3] == 1:
         return inpt
     if inpt.dtype in (torch.int32, torch.int64):
         raise RuntimeError(
@@ -84,7 +84,7 @@ def adjust_hue(inpt: Tensor, hue_factor: float) -> Tensor:
         )
     image = inpt.float() if inpt.is_floating_point() else inpt.float().mul_(1 / _brightest(inpt.dtype))
     h, s, v = _hue_saturation_value(image)
-    image = _red_green_blue((h + hue_factor).remainder(1), s, v)
+    image = _red_green_blue(h + hue_factor, s, v)
     # each level gets an equal share of the range 0 … 1
     return (
         image.to(inpt.dtype) if inpt.is_floating_point() else (image * (_brightest(inpt.dtype) + 0.999)).to(inpt.dtype)
@@ -99,10 +99,11 @@ def _hue_saturation_value(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     s = (v - low) / torch.where(grey, 1, v)
     r, g, b = ((v.unsqueeze(-3) - image) / delta.unsqueeze(-3)).unbind(-3)
     h = torch.where(red_is_largest, b - g, torch.where(green_is_largest, 2 + r - b, 4 + g - r))
-    return (h * (1 / 6) + 1).fmod(1), s, v
+    return h * (1 / 6), s, v
 
 
 def _red_green_blue(h: Tensor, s: Tensor, v: Tensor) -> Tensor:
+    """The way back; any number of full turns in ``h`` is the same."""
     part = (h * 6).floor()
     f = h * 6 - part
     low, down, up = (1 - s) * v, (1 - s * f) * v, (s * f + (1 - s)) * v
@@ -120,7 +121,7 @@ def _grey(image: Tensor) -> Tensor:
 
 
 def _blend(image: Tensor, other: Tensor, factor: float) -> Tensor:
-    return _limited((image * float(factor)).add_(other, alpha=1 - float(factor)), image.dtype)
+    return _limited((image * float(factor)).add_(other, alpha=1 - factor), image.dtype)
 
 
 def _limited(pixels: Tensor, dtype: torch.dtype) -> Tensor:
@@ -133,10 +134,9 @@ def _brightest(dtype: torch.dtype) -> int:
 
 def _check(name: str, image: Tensor, factor: float, low: float = 0.0, high: float = float("inf")) -> None:
     if not low <= factor <= high:
-        range_ = "not non-negative" if high == float("inf") else f"not in [{low}, {high}]"
         raise ValueError(
             message(
-                f"{name} ({factor}) is {range_}",
+                f"{name} ({factor}) is " + (f"not in [{low}, {high}]" if high < 1 else "not non-negative"),
                 expected=f"a number from {low} to {high}",
                 received=str(factor),
                 remedy="A factor of 1, or a hue of 0, changes nothing.",

@@ -34,8 +34,6 @@ def crop(inpt: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
 def center_crop(inpt: Tensor, output_size: list[int]) -> Tensor:
     height, width = [output_size] * 2 if isinstance(output_size, int) else [*output_size, *output_size][:2]
     H, W = inpt.shape[-2:]
-    if inpt.numel() == 0:
-        return inpt.reshape(*inpt.shape[:-2], height, width)
     rows, columns = max(height - H, 0), max(width - W, 0)
     if rows or columns:
         inpt = _with_margin(inpt, [columns // 2, (columns + 1) // 2, rows // 2, (rows + 1) // 2], 0)
@@ -95,8 +93,8 @@ def _with_margin(image: Tensor, margins: Sequence[int], fill: float | Sequence[f
 
 def _places(mode: str, before: int, after: int, n: int, device: torch.device) -> Tensor:
     """For each place from ``-before`` to ``n - 1 + after`` the place inside the image that it shows."""
-    limit = {"edge": before + after + n, "reflect": n - 1, "symmetric": n}[mode]
-    if max(before, after) > limit:
+    limit = {"reflect": n - 1, "symmetric": n}.get(mode)
+    if limit is not None and max(before, after) > limit:
         raise (IndexError if mode == "symmetric" else RuntimeError)(
             message(
                 f"pad in mode '{mode}'",

@@ -43,8 +43,6 @@ def resize(
     height, width = _new_size((H, W), size, max_size)
     if (height, width) == (H, W):
         return inpt
-    if inpt.numel() == 0:
-        return inpt.reshape(*inpt.shape[:-2], height, width)
     if mode in ("nearest", "nearest-exact"):
         rows, columns = (_nearest(mode, n, m, inpt.device) for n, m in ((H, height), (W, width)))
         return inpt.index_select(-2, rows).index_select(-1, columns)
@@ -63,7 +61,7 @@ def resize(
     to_bytes = inpt.dtype == torch.uint8
     for axis, m in ((-1, width), (-2, height)):
         if m != image.shape[axis]:
-            image = _resize_axis(image, axis, m, mode, bool(antialias), to_bytes)
+            image = _resize_axis(image, axis, m, mode, antialias, to_bytes)
     return (image if inpt.is_floating_point() else image.round()).to(inpt.dtype)
 
 
@@ -128,7 +126,7 @@ def _nearest(mode: str, n: int, m: int, device: torch.device) -> Tensor:
     return (places * scale).floor().long().clamp_(max=n - 1).to(device)
 
 
-def _resize_axis(image: Tensor, axis: int, m: int, mode: str, antialias: bool, to_bytes: bool) -> Tensor:
+def _resize_axis(image: Tensor, axis: int, m: int, mode: str, antialias: bool | None, to_bytes: bool) -> Tensor:
     n = image.shape[axis]
     bands = [_weights(n, m, begin, min(begin + BLOCK, m), mode, antialias) for begin in range(0, m, BLOCK)]
     largest: Any = max(weights.amax().tolist() for _, weights in bands)
@@ -151,7 +149,7 @@ def _unit(largest: float) -> float:
     return 2.0**-bits
 
 
-def _weights(n: int, m: int, begin: int, end: int, mode: str, antialias: bool) -> tuple[int, Tensor]:
+def _weights(n: int, m: int, begin: int, end: int, mode: str, antialias: bool | None) -> tuple[int, Tensor]:
     """The first old pixel that the new ones from ``begin`` to ``end`` look at, and a row of weights for each."""
     kernel, reach = (_triangle, 1) if mode == "bilinear" else (_cubic, 2)
     scale = n / m

@@ -80,7 +80,7 @@ def _inverse(
     d = math.cos(alpha) - c * math.tan(sigma_x)
     rows = [[d / scale, -b / scale], [-c / scale, a / scale]]
     x, y = center[0] + translate[0], center[1] + translate[1]
-    return [[p, q, 0.0 + (back - p * x - q * y)] for (p, q), back in zip(rows, center, strict=True)]
+    return [[p, q, back - p * x - q * y] for (p, q), back in zip(rows, center, strict=True)]
 
 
 def _expanded(matrix: list[list[float]], H: int, W: int) -> tuple[int, int]:
@@ -112,11 +112,9 @@ def _places(image: Tensor, matrix: list[list[float]], height: int, width: int) -
 def _sample(image: Tensor, x: Tensor, y: Tensor, mode: str, fill: Fill) -> Tensor:
     """The image at the places (x, y), with ``fill`` outside."""
     shape = (*image.shape[:-2], *x.shape)
-    if image.numel() == 0:
-        return image.reshape(shape)
     H, W = image.shape[-2:]
     # A border of zeros, two wide, answers for all places outside; a last picture, of ones, tells how far one is inside.
-    bordered = x.new_zeros(image[..., 0, 0].numel() + 1, H + 4, W + 4)
+    bordered = x.new_zeros(image.shape[:-2].numel() + 1, H + 4, W + 4)
     bordered[:-1, 2:-2, 2:-2] = image.reshape(-1, H, W)
     bordered[-1, 2:-2, 2:-2] = 1
     flat, width = bordered.flatten(1), W + 4
@@ -132,10 +130,9 @@ def _sample(image: Tensor, x: Tensor, y: Tensor, mode: str, fill: Fill) -> Tenso
         mixed = mixed.addcmul_(flat.index_select(1, index + (width + 1)), right * below)
     output, coverage = mixed[:-1].reshape(shape), mixed[-1].reshape(x.shape)
     if fill is not None:
-        fill = fill if isinstance(fill, Sequence) else [fill]
         colors = torch.tensor(fill, dtype=x.dtype, device=x.device).reshape(-1, 1, 1)
         if mode == "nearest":
-            output = torch.where(coverage < 0.5, colors, output)
+            output = torch.where(coverage == 0, colors, output)
         else:
             # the sum has been weighted by its coverage already; torchvision weights it once more
             output = (output - colors) * coverage + colors

@@ -1,5 +1,7 @@
 """Changes of colour, each by its formula."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,7 @@ def normalize(inpt: Tensor, mean, std, inplace: bool = False) -> Tensor:
         raise ValueError(
             f"normalize: Expected tensor to be a tensor image of size (..., C, H, W), received {inpt.shape}"
         )
-    if 0 in std:
+    if not (all(std) if isinstance(std, Sequence) else std):
         raise ValueError("normalize: std evaluated to zero, leading to division by zero")
     mean, std = (torch.tensor(x, dtype=inpt.dtype).reshape(-1, 1, 1) for x in (mean, std))
     output = (inpt - mean) / std
@@ -48,7 +50,8 @@ def adjust_hue(inpt: Tensor, hue_factor: float) -> Tensor:
     # each channel is v, less what the distance from its own hue takes away
     distances = [(n + sixths).remainder(6) for n in (5, 3, 1)]
     shares = [torch.minimum(k, 4 - k).clamp(0, 1) for k in distances]
-    image = torch.stack([v - v * s * share for share in shares], -3)
+    # what is less is limited to the range of an image, as torch has it, and v itself is not
+    image = torch.stack([torch.where(share == 0, v, (v - v * s * share).clamp(0, 1)) for share in shares], -3)
     return image.to(inpt.dtype) if inpt.is_floating_point() else (image * (brightest + 0.999)).to(inpt.dtype)
 
 
