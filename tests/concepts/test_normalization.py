@@ -1,4 +1,4 @@
-"""What batch normalization promises beyond one call: mixed precision, running statistics in transforms, its errors."""
+"""What normalization promises beyond one call: mixed precision, running statistics in transforms, its errors."""
 
 import pytest
 import torch
@@ -114,3 +114,87 @@ def test_a_cumulative_average_over_the_batches():
         layer(batch)
     torch.testing.assert_close(layer.running_mean, torch.stack([batch.mean(0) for batch in batches]).mean(0))
     torch.testing.assert_close(layer.running_var, torch.stack([batch.var(0) for batch in batches]).mean(0))
+
+
+ROWS = {"layer_norm": 2, "rms_norm": 1}
+"""Of rows, and how many parameters each has."""
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_halves_beside_float32_weights(name, dtype):
+    torch.manual_seed(0)
+    x, g = torch.randn(6, 32).to(dtype), torch.randn(6, 32).to(dtype)
+    parameters = [torch.rand(32) for _ in range(ROWS[name])]
+    leaves = [t.float().requires_grad_() for t in (x, *parameters)]
+    y = getattr(F, name)(leaves[0], (32,), *leaves[1:])
+    expected = [t.detach() for t in (y, *torch.autograd.grad(y, leaves, g.float()))]
+    for tier in TIERS:
+        leaves = [t.clone().requires_grad_() for t in (x, *parameters)]
+        y = registry.parts[name].tiers[tier](leaves[0], (32,), *leaves[1:])
+        received = [y.detach(), *torch.autograd.grad(y, leaves, g)]
+        assert [t.dtype for t in received] == [dtype, dtype, *[torch.float32] * len(parameters)]
+        torch.testing.assert_close([t.to(r.dtype) for t, r in zip(expected, received, strict=True)], received)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_one_number(name, tier):
+    x, weight = torch.randn(4, 1, dtype=torch.float64), torch.rand(1, dtype=torch.float64)
+    torch.testing.assert_close(registry.parts[name].tiers[tier](x, (1,), weight), getattr(F, name)(x, (1,), weight))
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_without_eps_rms_norm_takes_the_epsilon_of_what_it_computes_in(tier, dtype):
+    x = torch.full((1, 4), 1e-4, dtype=dtype)
+    torch.testing.assert_close(registry.parts["rms_norm"].tiers[tier](x, (4,)), F.rms_norm(x, (4,)))
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
+@pytest.mark.parametrize("weight_dtype", [torch.float16, torch.bfloat16, torch.float64, torch.int64])
+def test_rms_norm_takes_weights_of_any_dtype(weight_dtype):
+    torch.manual_seed(0)
+    x, weight = torch.randn(3, 4), torch.rand(4).mul(4).to(weight_dtype)
+    for norm in registry.parts["rms_norm"].tiers.values():
+        torch.testing.assert_close(norm(x, (4,), weight), F.rms_norm(x, (4,), weight))
+
+
+def test_complex_numbers_are_refused_in_words():
+    x = torch.ones(3, 4)
+    for arguments in ((x.to(torch.complex64), (4,)), (x, (4,), torch.ones(4, dtype=torch.complex64))):
+        with pytest.raises(NotImplementedError, match="rms_norm by hand: expected real numbers"):
+            registry.parts["rms_norm"].tiers["handmade"](*arguments)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_number_for_normalized_shape(name):
+    with pytest.raises(TypeError, match="'normalized_shape' must be tuple of ints"):
+        registry.parts[name].tiers["handmade"](torch.ones(3, 4), 4)
+
+
+def third_derivatives(norm, leaves):
+    """Of a random combination of the results, in random directions."""
+    generator = torch.Generator().manual_seed(0)
+    grads = (norm(*leaves),)
+    for _ in range(3):
+        combined = sum((g * torch.randn(g.shape, generator=generator, dtype=g.dtype)).sum() for g in grads)
+        grads = torch.autograd.grad(combined, leaves, create_graph=True)
+    return [g.detach() for g in grads]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_third_derivatives_of_rows(name):
+    # against the definition: torch's own layer_norm loses a term there
+    leaves = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in ((3, 6), *[(6,)] * ROWS[name])]
+    by_definition, by_hand = (
+        third_derivatives(lambda x, *parameters, f=f: f(x, (6,), *parameters).square(), leaves)
+        for f in map(registry.parts[name].tiers.get, TIERS)
+    )
+    torch.testing.assert_close(by_hand, by_definition)
+
+
+def test_the_spelling_torch_layer_norm():
+    part, adapter = registry.spellings[torch.layer_norm]
+    arguments = torch.randn(3, 4), (4,), torch.rand(4), torch.rand(4), 0.1, False
+    torch.testing.assert_close(adapter(part.tiers["handmade"], *arguments), torch.layer_norm(*arguments))

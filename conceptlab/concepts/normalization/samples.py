@@ -1,22 +1,34 @@
-"""Inputs for batch normalization that PyTorch's own samples do not reach, and the shapes of its benchmark."""
+"""Inputs for normalization that PyTorch's own samples do not reach, and the shapes of its benchmark."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from conceptlab.core.samples import Case, Sample
 
+Draw = Callable[..., Tensor]
+
 
 def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
     """Layouts, empty and constant inputs, and parameters that are there or not."""
-    if part_name != "batch_norm":
-        return
     generator = torch.Generator().manual_seed(0)
 
     def randn(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=dtype)
 
+    if part_name in _SAMPLES:
+        yield from _SAMPLES[part_name](randn, dtype)
+
+
+def refused(part_name: str) -> Iterator[Sample]:
+    """What does not fit: shapes, dtypes, too few values, and what is no number with a fraction."""
+    if part_name in _REFUSED:
+        yield from _REFUSED[part_name]()
+
+
+def _batch(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
     def arguments(*shape: int, affine: bool = True) -> tuple:
         C = shape[1]
         parameters = ((randn(C) + 2).requires_grad_(), randn(C).requires_grad_()) if affine else (None, None)
@@ -45,10 +57,54 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("no running statistics", (randn(2, 3, 4).requires_grad_(), None, None), {"training": True})
 
 
-def refused(part_name: str) -> Iterator[Sample]:
-    """Too few values, axes or statistics, statistics that do not fit, and what is no number with a fraction."""
-    if part_name != "batch_norm":
-        return
+def _rows(randn: Draw, dtype: torch.dtype, *, with_bias: bool) -> Iterator[Sample]:
+    def arguments(*shape: int, axes: int = 1) -> tuple:
+        size = shape[len(shape) - axes :]
+        parameters = [(randn(*size) + 2).requires_grad_(), randn(*size).requires_grad_()][: 1 + with_bias]
+        return randn(*shape).requires_grad_(), size, *parameters
+
+    yield Sample("words", arguments(2, 5, 8))
+    yield Sample("one word", arguments(8))
+    yield Sample("images", arguments(2, 3, 4, 5, axes=3), {"eps": 0.3})
+    yield Sample("two axes", arguments(2, 3, 4, 5, axes=2))
+    yield Sample("a list of sizes", (randn(2, 3, 4).requires_grad_(), [3, 4]))
+    yield Sample("not affine", arguments(2, 5, 8)[:2])
+    yield Sample("empty batch", arguments(0, 5))
+    yield Sample("no values", arguments(3, 0))
+    yield Sample("no values, two axes", arguments(3, 2, 0, axes=2))
+    x, size, *parameters = arguments(2, 5, 8)
+    frozen = [p.detach() for p in parameters]
+    yield Sample("only the input has a gradient", (x, size, *frozen))
+    yield Sample("only the weight has a gradient", (x.detach(), size, parameters[0]))
+    if with_bias:
+        yield Sample("only a bias", (x, size, None, parameters[1]))
+        yield Sample("only the bias has a gradient", (x.detach(), size, frozen[0], parameters[1]))
+    else:
+        # the layout of channels-last images is kept
+        for shape, format in (((2, 3, 4, 5), torch.channels_last), ((2, 3, 2, 3, 4), torch.channels_last_3d)):
+            x, *others = arguments(*shape, axes=2)
+            images = x.detach().contiguous(memory_format=format).requires_grad_()
+            yield Sample(f"channels last, {len(shape)} axes", (images, *others))
+        yield Sample("no eps", (x, *others, 0.0))
+    # words of a sequence that is batched second
+    yield Sample("time first", (randn(5, 2, 8).transpose(0, 1).requires_grad_(), (8,), *parameters))
+    # (of the weight's gradient torch has nothing but rounding)
+    yield Sample("constant input", (torch.ones(3, 8, dtype=dtype).requires_grad_(), (8,), *frozen))
+
+
+def _rows_of_layer(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
+    x = randn(2, 3, 4).requires_grad_()
+    yield Sample("a number for the shape", (x,), init_args=(4,))
+    yield Sample("not affine", (x,), init_args=([3, 4],), init_kwargs={"elementwise_affine": False})
+    yield Sample("a torch.Size", (x,), init_args=(x.shape[1:],))
+
+
+def _layer_norm_layer(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
+    yield from _rows_of_layer(randn, dtype)
+    yield Sample("no bias", (randn(2, 4).requires_grad_(),), init_args=(4,), init_kwargs={"bias": False})
+
+
+def _refused_batch() -> Iterator[Sample]:
     x, mean, var = torch.ones(4, 3), torch.zeros(3), torch.ones(3)
     for name, args, kwargs in (
         ("one value a channel", (torch.ones(1, 3), None, None), {"training": True}),
@@ -76,6 +132,47 @@ def refused(part_name: str) -> Iterator[Sample]:
         yield Sample(name, args, kwargs)
 
 
+def _refused_rows(*, layer: bool) -> Iterator[Sample]:
+    x, w = torch.ones(2, 3, 4), torch.ones(4)
+    yield Sample("a number for the shape", (x, 4))
+    yield Sample("no shape", (x, ()))
+    yield Sample("no shape, no axis", (torch.ones(()), ()))
+    yield Sample("another size", (x, (5,)))
+    yield Sample("the first axes", (x, (2, 3)))
+    yield Sample("too many axes", (x, (1, 2, 3, 4)))
+    yield Sample("no axis", (torch.ones(()), (1,)))
+    yield Sample("too few weights", (x, (4,), torch.ones(3)))
+    yield Sample("weights of the last axis alone", (x, (3, 4), w))
+    yield Sample("weights in one row", (x, (3, 4), torch.ones(12)))
+    yield Sample("integers", (torch.ones(2, 4, dtype=torch.int64), (4,)))
+    yield Sample("booleans", (torch.ones(2, 4, dtype=torch.bool), (4,)))
+    if layer:
+        yield Sample("too few biases", (x, (4,), w, torch.ones(3)))
+        yield Sample("weights of another dtype", (x, (4,), w.double()))
+        yield Sample("a bias of another dtype", (x, (4,), None, w.double()))
+        yield Sample("integers beside weights", (torch.ones(2, 4, dtype=torch.int64), (4,), w))
+        yield Sample("half beside float", (x, (4,), w.half()))
+        yield Sample("parameters of two dtypes", (x.half(), (4,), w, w.half()))
+        yield Sample("double beside a half", (x.half(), (4,), w.double()))
+        yield Sample("the other half", (x.half(), (4,), w.bfloat16()))
+        yield Sample("complex numbers", (x.to(torch.complex64), (4,)))
+
+
+_SAMPLES: Mapping[str, Callable[[Draw, torch.dtype], Iterator[Sample]]] = {
+    "batch_norm": _batch,
+    "layer_norm": partial(_rows, with_bias=True),
+    "rms_norm": partial(_rows, with_bias=False),
+    "LayerNorm": _layer_norm_layer,
+    "RMSNorm": _rows_of_layer,
+}
+
+_REFUSED: Mapping[str, Callable[[], Iterator[Sample]]] = {
+    "batch_norm": _refused_batch,
+    "layer_norm": partial(_refused_rows, layer=True),
+    "rms_norm": partial(_refused_rows, layer=False),
+}
+
+
 def _layer_inputs(*shape: int) -> Callable[[], tuple]:
     def inputs() -> tuple:
         C = shape[1]
@@ -85,7 +182,16 @@ def _layer_inputs(*shape: int) -> Callable[[], tuple]:
     return inputs
 
 
-BENCH = tuple(
+def _case_of_rows(part: str, network: str, *shape: int) -> Case:
+    def inputs() -> tuple:
+        D = shape[-1]
+        parameters = [torch.ones(D).requires_grad_(), torch.zeros(D).requires_grad_()][: 1 + (part == "layer_norm")]
+        return torch.randn(shape).requires_grad_(), (D,), *parameters
+
+    return Case(part, network, inputs)
+
+
+_BATCH = tuple(
     Case("batch_norm", network, _layer_inputs(*shape), kwargs={"training": True})
     for network, shape in (
         ("ResNet-18, CIFAR, stage 1", (16, 64, 32, 32)),
@@ -97,3 +203,13 @@ BENCH = tuple(
         ("multilayer perceptron", (128, 256)),
     )
 )
+
+_ROWS = (
+    _case_of_rows("layer_norm", "GPT-2", 1, 256, 768),
+    _case_of_rows("layer_norm", "small GPT", 8, 128, 128),
+    _case_of_rows("layer_norm", "ConvNeXt-T, stage 1", 1, 56, 56, 96),
+    _case_of_rows("rms_norm", "Llama-like", 1, 256, 1024),
+    _case_of_rows("rms_norm", "small GPT", 8, 128, 128),
+)
+
+BENCH = _BATCH + _ROWS
