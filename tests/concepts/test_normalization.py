@@ -198,3 +198,78 @@ def test_the_spelling_torch_layer_norm():
     part, adapter = registry.spellings[torch.layer_norm]
     arguments = torch.randn(3, 4), (4,), torch.rand(4), torch.rand(4), 0.1, False
     torch.testing.assert_close(adapter(part.tiers["handmade"], *arguments), torch.layer_norm(*arguments))
+
+
+GROUPED = {
+    "group_norm": lambda norm, x, weight, bias: norm(x, 2, weight, bias),
+    "instance_norm": lambda norm, x, weight, bias: norm(x, None, None, weight, bias),
+}
+"""Calls of those that normalize channels of one sample."""
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", GROUPED)
+def test_groups_of_halves_beside_float32_weights(name, dtype):
+    torch.manual_seed(0)
+    x, g = torch.randn(3, 4, 6).to(dtype), torch.randn(3, 4, 6).to(dtype)
+    parameters = torch.rand(4), torch.rand(4)
+    leaves = [t.float().requires_grad_() for t in (x, *parameters)]
+    y = GROUPED[name](getattr(F, name), *leaves)
+    expected = [t.detach() for t in (y, *torch.autograd.grad(y, leaves, g.float()))]
+    for tier in TIERS:
+        leaves = [t.clone().requires_grad_() for t in (x, *parameters)]
+        y = GROUPED[name](registry.parts[name].tiers[tier], *leaves)
+        received = [y.detach(), *torch.autograd.grad(y, leaves, g)]
+        assert [t.dtype for t in received] == [dtype, dtype, torch.float32, torch.float32]
+        torch.testing.assert_close([t.to(r.dtype) for t, r in zip(expected, received, strict=True)], received)
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_third_derivatives_of_groups(name):
+    # against the definition: torch has no third derivative of instance_norm
+    leaves = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in ((2, 4, 5), (4,), (4,))]
+    by_definition, by_hand = (
+        third_derivatives(lambda *arguments, f=f: GROUPED[name](f, *arguments).square(), leaves)
+        for f in map(registry.parts[name].tiers.get, TIERS)
+    )
+    torch.testing.assert_close(by_hand, by_definition)
+
+
+def test_the_bias_of_instances_alone_has_second_derivatives():
+    # of which torch's own loses one
+    x, bias = torch.randn(2, 3, 4), torch.randn(3, requires_grad=True)
+    upstream = torch.randn(2, 3, 4, requires_grad=True)
+    y = registry.parts["instance_norm"].tiers["handmade"](x, bias=bias)
+    (first,) = torch.autograd.grad(y, bias, upstream, create_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(first[0], upstream)[0][:, 0], torch.ones(2, 4))
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 3, 0)])
+def test_what_is_empty_leaves_no_trace_in_running_statistics(tier, shape):
+    running = torch.zeros(3), torch.ones(3)
+    registry.parts["instance_norm"].tiers[tier](torch.empty(shape), *running, torch.ones(3), torch.zeros(3))
+    torch.testing.assert_close(running, (torch.zeros(3), torch.ones(3)))
+
+
+def test_the_spellings_torch_group_norm_and_torch_instance_norm():
+    x, weight, bias, running = torch.randn(2, 4, 5), torch.rand(4), torch.rand(4), (torch.zeros(4), torch.ones(4))
+    for spelling, arguments in (
+        (torch.group_norm, (x, 2, weight, bias, 0.1, False)),
+        (torch.instance_norm, (x, weight, bias, *running, False, 0.1, 1e-5, True)),
+    ):
+        part, adapter = registry.spellings[spelling]
+        torch.testing.assert_close(adapter(part.tiers["handmade"], *arguments), spelling(*arguments))
+
+
+@pytest.mark.parametrize(("layer", "shape"), [("InstanceNorm1d", (2, 3, 4)), ("InstanceNorm2d", (3, 4, 4))])
+def test_an_instance_norm_of_another_number_of_channels(layer, shape):
+    ours, theirs = registry.parts[layer].tiers["handmade"], registry.parts[layer].torch
+    x = torch.randn(shape)
+    for norm in (theirs(5, affine=True), ours(5, affine=True)):
+        with pytest.raises(ValueError, match="to match num_features"):
+            norm(x)
+    with pytest.warns(UserWarning, match="does not match num_features"):
+        expected = theirs(5)(x)
+    with pytest.warns(UserWarning, match="to match num_features: expected 5, received 3"):
+        torch.testing.assert_close(ours(5)(x), expected)

@@ -9,12 +9,15 @@ What the kinds differ in is the set of $N$ values that share one $\mu$ and one $
 |---|---|---|---|
 | batch | a channel, over all samples: B · H · W | C | one a channel |
 | layer | the last axes of a sample, for instance C · H · W | B | one for each of these values |
+| group | a group of channels of a sample: C / G · H · W | B · G | one a channel |
+| instance | a channel of a sample: H · W | B · C | one a channel |
 
 | symbol | argument | |
 |---|---|---|
-| $x$ | ``input`` | batch: (B, C, \*); layer, RMS: (\*, ``normalized_shape``) |
+| $x$ | ``input`` | (B, C, \*), a layer of instances also (C, \*); layer, RMS: (\*, ``normalized_shape``) |
 | $\gamma, \beta$ | ``weight``, ``bias`` | learned; None stands for 1 and 0 |
 | $\varepsilon$ | ``eps`` | keeps the root away from 0 |
+| G | ``num_groups`` | divides C |
 | $m$ | ``momentum`` | the weight of the newest batch in the running statistics |
 | $r_\mu, r_{\sigma^2}$ | ``running_mean``, ``running_var`` | (C), the running statistics |
 
@@ -40,20 +43,35 @@ $$ y = \frac{x}{\sqrt{\tfrac1N \sum_n x_n^2 + \varepsilon}}\, \gamma $$
 
 ``eps=None`` is the machine epsilon of the dtype in which it is computed: float32's for half precision, too.
 
+**Group normalization** lies between: with G = 1 the values that share are those of layer normalization over (C, \*),
+with G = C those of **instance normalization**. Both look at one sample alone, in training and evaluation alike; but
+instance normalization can keep running statistics, averaged over the samples of a batch, and uses them in evaluation
+(``use_input_stats=False``).
+
 Precision: statistics are computed in float32 or better, also for half-precision inputs, whose parameters and running
-statistics may be in float32. Autocast leaves the inputs alone; on CUDA it computes layer and RMS normalization in
-float32.
+statistics may be in float32. Autocast leaves the inputs alone; on CUDA it computes layer, RMS and group normalization
+in float32.
 
 Sources: Ioffe, Szegedy, *Batch normalization: accelerating deep network training by reducing internal covariate shift*,
 2015, https://arxiv.org/abs/1502.03167; Ba, Kiros, Hinton, *Layer normalization*, 2016,
 https://arxiv.org/abs/1607.06450; Zhang, Sennrich, *Root mean square layer normalization*, 2019,
-https://arxiv.org/abs/1910.07467.
+https://arxiv.org/abs/1910.07467; Wu, He, *Group normalization*, 2018, https://arxiv.org/abs/1803.08494; Ulyanov,
+Vedaldi, Lempitsky, *Instance normalization: the missing ingredient for fast stylization*, 2016,
+https://arxiv.org/abs/1607.08022.
 """
 
 import torch
 import torch.nn.functional as F
 
 from conceptlab.concepts.normalization._batch import BatchNorm1d, BatchNorm2d, BatchNorm3d, torch_batch_norm
+from conceptlab.concepts.normalization._groups import (
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    torch_group_norm,
+    torch_instance_norm,
+)
 from conceptlab.concepts.normalization._rows import LayerNorm, RMSNorm, torch_layer_norm
 from conceptlab.core import Concept, Function
 
@@ -64,6 +82,8 @@ CONCEPT = Concept(
         "batch_norm": Function(also={torch.batch_norm: torch_batch_norm}),
         "layer_norm": Function(also={torch.layer_norm: torch_layer_norm}, autocast={"cuda": "float32"}),
         "rms_norm": Function(also={torch.rms_norm: None}, autocast={"cuda": "float32"}),
+        "group_norm": Function(also={torch.group_norm: torch_group_norm}, autocast={"cuda": "float32"}),
+        "instance_norm": Function(also={torch.instance_norm: torch_instance_norm}),
     },
     classes={
         BatchNorm1d: ("batch_norm", "ones_", "zeros_"),
@@ -71,5 +91,9 @@ CONCEPT = Concept(
         BatchNorm3d: ("batch_norm", "ones_", "zeros_"),
         LayerNorm: ("layer_norm", "ones_", "zeros_"),
         RMSNorm: ("rms_norm", "ones_"),
+        GroupNorm: ("group_norm", "ones_", "zeros_"),
+        InstanceNorm1d: ("instance_norm", "ones_", "zeros_"),
+        InstanceNorm2d: ("instance_norm", "ones_", "zeros_"),
+        InstanceNorm3d: ("instance_norm", "ones_", "zeros_"),
     },
 )

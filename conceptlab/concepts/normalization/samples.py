@@ -104,6 +104,81 @@ def _layer_norm_layer(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("no bias", (randn(2, 4).requires_grad_(),), init_args=(4,), init_kwargs={"bias": False})
 
 
+def _groups(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
+    def arguments(*shape: int, groups: int = 2) -> tuple:
+        C = shape[1]
+        return randn(*shape).requires_grad_(), groups, (randn(C) + 2).requires_grad_(), randn(C).requires_grad_()
+
+    yield Sample("matrix", arguments(3, 6))
+    yield Sample("images", arguments(2, 6, 4, 5), {"eps": 0.3})
+    yield Sample("volumes", arguments(2, 4, 2, 3, 2))
+    yield Sample("one group", arguments(2, 4, 5, groups=1))
+    yield Sample("a channel a group", arguments(2, 4, 5, groups=4))
+    yield Sample("empty batch", arguments(0, 4, 3))
+    for shape, format in (((2, 4, 3, 5), torch.channels_last), ((2, 4, 2, 3, 2), torch.channels_last_3d)):
+        x, *others = arguments(*shape)
+        images = x.detach().contiguous(memory_format=format).requires_grad_()
+        yield Sample(f"channels last, {len(shape)} axes", (images, *others))
+    x, groups, weight, bias = arguments(2, 6, 4, 5)
+    yield Sample("not affine", (x, groups))
+    yield Sample("no bias", (x, groups, weight))
+    yield Sample("only a bias", (x, groups, None, bias))
+    yield Sample("only the input has a gradient", (x, groups, weight.detach(), bias.detach()))
+    yield Sample("only the weight has a gradient", (x.detach(), groups, weight, bias.detach()))
+    yield Sample("only the bias has a gradient", (x.detach(), groups, weight.detach(), bias))
+    yield Sample("time first", (randn(5, 4, 2).transpose(0, 2).requires_grad_(), 2))
+    constant = torch.ones(2, 4, 8, dtype=dtype).requires_grad_()
+    yield Sample("constant input", (constant, 2, randn(4), randn(4)))
+
+
+def _group_layer(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
+    x = randn(2, 6, 4).requires_grad_()
+    yield Sample("not affine", (x,), init_args=(3, 6), init_kwargs={"affine": False})
+    yield Sample("no bias", (x,), init_args=(2, 6), init_kwargs={"bias": False})
+
+
+def _instances(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
+    def arguments(*shape: int) -> tuple:
+        C = shape[1]
+        parameters = (randn(C) + 2).requires_grad_(), randn(C).requires_grad_()
+        return randn(*shape).requires_grad_(), randn(C), randn(C).square() + 0.5, *parameters
+
+    for of_input in (True, False):
+        mode = "its own statistics" if of_input else "running statistics"
+        options = {"use_input_stats": of_input}
+        yield Sample(f"{mode}, sequence", arguments(3, 4, 5), {**options, "momentum": 0.7})
+        yield Sample(f"{mode}, images", arguments(2, 3, 4, 5), {**options, "eps": 0.3})
+        yield Sample(f"{mode}, volumes", arguments(2, 3, 2, 3, 2), {**options, "momentum": 1.0})
+        yield Sample(f"{mode}, no values", arguments(2, 3, 0), options)
+        yield Sample(f"{mode}, no channels", (*arguments(2, 0, 4)[:3], None, None), options)
+        x, *statistics, weight, bias = arguments(2, 3, 4, 5)
+        yield Sample(f"{mode}, not affine", (x, *statistics), options)
+        yield Sample(f"{mode}, no bias", (x, *statistics, weight), options)
+        yield Sample(f"{mode}, only a bias", (x, *statistics, None, bias), options)
+        yield Sample(
+            f"{mode}, only the input has a gradient", (x, *statistics, weight.detach(), bias.detach()), options
+        )
+        yield Sample(f"{mode}, only the weight has a gradient", (x.detach(), *statistics, weight), options)
+        # (no bias alone: torch's own loses its second derivative there)
+        images_last = x.detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+        yield Sample(f"{mode}, channels last", (images_last, *statistics, weight, bias), options)
+    yield Sample("running statistics, matrix", arguments(3, 4), {"use_input_stats": False})
+    single = [s.float() for s in statistics]
+    yield Sample("running statistics, in another dtype", (x, *single), {"use_input_stats": False})
+    yield Sample("no running statistics", (randn(2, 3, 4).requires_grad_(),))
+    yield Sample("empty batch", (randn(0, 3, 4).requires_grad_(),))
+
+
+def _instance_layer(randn: Draw, dtype: torch.dtype, *, axes: int) -> Iterator[Sample]:
+    for shape in ((3, *[4] * axes), (2, 3, *[4] * axes)):
+        x, what = randn(*shape).requires_grad_(), "a batch" if len(shape) == axes + 2 else "no batch"
+        yield Sample(what, (x,), init_args=(3,))
+        kept = {"affine": True, "track_running_stats": True}
+        yield Sample(f"{what}, running statistics", (x,), init_args=(3,), init_kwargs=kept)
+        yield Sample(f"{what}, averages", (x,), init_args=(3,), init_kwargs={**kept, "momentum": None})
+        yield Sample(f"{what}, no bias", (x,), init_args=(3,), init_kwargs={"affine": True, "bias": False})
+
+
 def _refused_batch() -> Iterator[Sample]:
     x, mean, var = torch.ones(4, 3), torch.zeros(3), torch.ones(3)
     for name, args, kwargs in (
@@ -158,18 +233,78 @@ def _refused_rows(*, layer: bool) -> Iterator[Sample]:
         yield Sample("complex numbers", (x.to(torch.complex64), (4,)))
 
 
+def _refused_groups() -> Iterator[Sample]:
+    x, w = torch.ones(2, 4, 3), torch.ones(4)
+    yield Sample("no axis of channels", (torch.ones(4), 2))
+    yield Sample("one value a group", (torch.ones(1, 4), 4))
+    yield Sample("one value a group, sequence", (torch.ones(1, 4, 1), 4))
+    yield Sample("no groups", (x, 0))
+    yield Sample("less than no groups", (x, -2))
+    yield Sample("groups of different sizes", (x, 3))
+    yield Sample("more groups than channels", (x, 8))
+    yield Sample("no channels", (torch.ones(2, 0, 3), 1))
+    yield Sample("no values", (torch.ones(2, 4, 0), 2))
+    yield Sample("too few weights", (x, 2, torch.ones(3)))
+    yield Sample("weights in a column", (x, 2, torch.ones(4, 1)))
+    yield Sample("too few biases", (x, 2, None, torch.ones(3)))
+    yield Sample("weights of another dtype", (x, 2, w.double()))
+    yield Sample("a bias of another dtype", (x, 2, None, w.double()))
+    yield Sample("half beside float", (x, 2, w.half()))
+    yield Sample("parameters of two dtypes", (x.half(), 2, w, w.half()))
+    yield Sample("integers", (torch.ones(2, 4, 3, dtype=torch.int64), 2))
+    yield Sample("integers beside weights", (torch.ones(2, 4, 3, dtype=torch.int64), 2, w))
+    yield Sample("complex numbers", (x.to(torch.complex64), 2))
+
+
+def _refused_instances() -> Iterator[Sample]:
+    x, mean, var = torch.ones(2, 4, 3), torch.zeros(4), torch.ones(4)
+    for name, args, kwargs in (
+        ("matrix", (torch.ones(3, 4),), {}),
+        ("one value a channel", (torch.ones(3, 4, 1),), {}),
+        ("vector", (torch.ones(4),), {}),
+        ("a number", (torch.ones(()),), {}),
+        ("vector, running statistics", (torch.ones(4), mean, var), {"use_input_stats": False}),
+        ("a number, running statistics", (torch.ones(()), mean, var), {"use_input_stats": False}),
+        ("no statistics", (x,), {"use_input_stats": False}),
+        ("no running variance", (x, mean), {"use_input_stats": False}),
+        ("no running mean", (x, None, var), {"use_input_stats": False}),
+        ("no variance", (x, mean), {}),
+        ("no mean", (x, None, var), {}),
+        ("too few statistics", (x, mean[:3], var[:3]), {}),
+        ("too small a variance", (x, mean, var[:3]), {}),
+        ("statistics in a row", (x, mean[None], var[None]), {}),
+        ("too few weights", (x, None, None, var[:3]), {}),
+        ("too few biases", (x, None, None, None, var[:3]), {}),
+        ("weights of another dtype", (x, None, None, var.double()), {}),
+        ("weights of another dtype, running statistics", (x, mean, var, var.double()), {"use_input_stats": False}),
+        ("half beside float", (x, None, None, var.half()), {}),
+        ("integers", (torch.ones(2, 4, 3, dtype=torch.int64),), {}),
+        ("integers beside weights", (torch.ones(2, 4, 3, dtype=torch.int64), None, None, var), {}),
+        ("complex numbers", (x.to(torch.complex64),), {}),
+    ):
+        yield Sample(name, args, kwargs)
+
+
 _SAMPLES: Mapping[str, Callable[[Draw, torch.dtype], Iterator[Sample]]] = {
     "batch_norm": _batch,
     "layer_norm": partial(_rows, with_bias=True),
     "rms_norm": partial(_rows, with_bias=False),
     "LayerNorm": _layer_norm_layer,
     "RMSNorm": _rows_of_layer,
+    "group_norm": _groups,
+    "GroupNorm": _group_layer,
+    "instance_norm": _instances,
+    "InstanceNorm1d": partial(_instance_layer, axes=1),
+    "InstanceNorm2d": partial(_instance_layer, axes=2),
+    "InstanceNorm3d": partial(_instance_layer, axes=3),
 }
 
 _REFUSED: Mapping[str, Callable[[], Iterator[Sample]]] = {
     "batch_norm": _refused_batch,
     "layer_norm": partial(_refused_rows, layer=True),
     "rms_norm": partial(_refused_rows, layer=False),
+    "group_norm": _refused_groups,
+    "instance_norm": _refused_instances,
 }
 
 
@@ -212,4 +347,22 @@ _ROWS = (
     _case_of_rows("rms_norm", "small GPT", 8, 128, 128),
 )
 
-BENCH = _BATCH + _ROWS
+
+def _case_of_channels(part: str, network: str, *shape: int, groups: int | None = None) -> Case:
+    def inputs() -> tuple:
+        C = shape[1]
+        parameters = torch.ones(C).requires_grad_(), torch.zeros(C).requires_grad_()
+        return torch.randn(shape).requires_grad_(), *((None, None) if groups is None else (groups,)), *parameters
+
+    return Case(part, network, inputs)
+
+
+_CHANNELS = (
+    _case_of_channels("group_norm", "ResNet-50 with groups, stage 1", 4, 64, 56, 56, groups=32),
+    _case_of_channels("group_norm", "ResNet-50 with groups, stage 3", 4, 256, 14, 14, groups=32),
+    _case_of_channels("group_norm", "diffusion U-Net", 2, 128, 32, 32, groups=32),
+    _case_of_channels("instance_norm", "style transfer, first", 1, 32, 128, 128),
+    _case_of_channels("instance_norm", "style transfer, residual", 1, 128, 64, 64),
+)
+
+BENCH = _BATCH + _ROWS + _CHANNELS

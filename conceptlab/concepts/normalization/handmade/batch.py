@@ -68,7 +68,7 @@ def batch_norm(
     _check(input, running_mean, running_var, weight, bias, training, eps)
     x = _in_torch_layout(input)
     if not training:
-        return _WithConstants.call(x, running_mean, running_var, weight, bias, eps)
+        return WithConstants.call(x, running_mean, running_var, weight, bias, eps)
     return _WithBatch.call(x, running_mean, running_var, weight, bias, momentum, eps)[0]
 
 
@@ -142,7 +142,7 @@ class _WithBatch(Rule):
         return _affine_tangent(centred * rstd, z_t, weight, weight_t, bias_t).to(x.dtype), mean_t, rstd_t
 
 
-class _WithConstants(Rule):
+class WithConstants(Rule):
     """Evaluation: the statistics are given, and are constants."""
 
     @staticmethod
