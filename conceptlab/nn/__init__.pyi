@@ -6,6 +6,7 @@ import conceptlab.concepts.linear
 import conceptlab.concepts.loss
 import conceptlab.concepts.normalization._batch
 import conceptlab.concepts.normalization._groups
+import conceptlab.concepts.normalization._response
 import conceptlab.concepts.normalization._rows
 import conceptlab.concepts.padding
 import conceptlab.concepts.pooling
@@ -117,6 +118,8 @@ class LeakyReLU(conceptlab.concepts.relu.LeakyReLU):
     def __init__(self, negative_slope: float = ..., inplace: bool = ..., *, tier: str = ...) -> None: ...
 class Linear(conceptlab.concepts.linear.Linear):
     def __init__(self, in_features: int, out_features: int, bias: bool = ..., device: typing.Any = ..., dtype: typing.Any = ..., *, tier: str = ...) -> None: ...
+class LocalResponseNorm(conceptlab.concepts.normalization._response.LocalResponseNorm):
+    def __init__(self, size: int, alpha: float = ..., beta: float = ..., k: float = ..., *, tier: str = ...) -> None: ...
 class LogSigmoid(conceptlab.concepts.sigmoid.LogSigmoid):
     def __init__(self, *args: typing.Any, tier: str = ..., **kwargs: typing.Any) -> None: ...
 class LogSoftmax(conceptlab.concepts.softmax.LogSoftmax):

@@ -79,21 +79,25 @@ def function_samples(part: Part, dtype: torch.dtype, device: str = "cpu") -> Ite
         for number, sample in enumerate(op.sample_inputs(device, dtype, requires_grad=differentiable)):
             name = f"{op.variant_test_name or 'op'}-{number}"
             args, kwargs = _for_part(part, op.op, (sample.input, *sample.args), sample.kwargs)
-            if part.name in _DEGENERATE and _values_together(args) <= _DEGENERATE[part.name]:
+            if part.name in _DEGENERATE and _values_together(part, args, kwargs) <= _DEGENERATE[part.name]:
                 continue
             yield Sample(name, args, kwargs)
 
 
-_DEGENERATE = {"layer_norm": 2, "rms_norm": 1, "group_norm": 2}
+_DEGENERATE = {"layer_norm": 2, "rms_norm": 1, "group_norm": 2, "normalize": 1}
 """Samples in which no more values than that are normalized together are left out. All that is left of so few is signs,
 the gradient cancels to nothing, and what torch computes is rounding, times 1 / √eps: another number on each of its own
 ways to compute it."""
 
 
-def _values_together(args: tuple) -> int:
-    """How many values a normalization's samples have for each mean."""
-    x, of_what = args[:2]
-    return math.prod(x.shape[1:]) // of_what if isinstance(of_what, int) else math.prod(of_what)
+def _values_together(part: Part, args: tuple, kwargs: dict) -> int:
+    """How many values of a normalization's sample are divided by one number."""
+    x: torch.Tensor = args[0]
+    if part.name == "normalize":
+        return x.shape[kwargs.get("dim", 1)] if x.dim() else 1
+    if part.name == "group_norm":
+        return math.prod(x.shape[1:]) // args[1]
+    return math.prod(args[1])
 
 
 def function_error_samples(part: Part, device: str = "cpu") -> Iterator[tuple[Sample, type[Exception]]]:

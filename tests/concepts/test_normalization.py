@@ -1,5 +1,7 @@
 """What normalization promises beyond one call: mixed precision, running statistics in transforms, its errors."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -273,3 +275,58 @@ def test_an_instance_norm_of_another_number_of_channels(layer, shape):
         expected = theirs(5)(x)
     with pytest.warns(UserWarning, match="to match num_features: expected 5, received 3"):
         torch.testing.assert_close(ours(5)(x), expected)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_an_empty_input_has_no_responses_and_comes_back_itself(tier):
+    x = torch.empty(0, 3, 4)
+    assert registry.parts["local_response_norm"].tiers[tier](x, 2) is x
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("local_response_norm", lambda f, x: f(x, 3, 0.1)),
+        *((f"normalize, {p}", lambda f, x, p=p: f(x, p)) for p in (2.0, 3.0, 1.0)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_third_derivatives_of_others(name, call):
+    part, leaves = registry.parts[name.split(",")[0]], [torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)]
+    by_definition, by_hand = (
+        third_derivatives(lambda x, f=f: call(f, x).square(), leaves) for f in map(part.tiers.get, TIERS)
+    )
+    torch.testing.assert_close(by_hand, by_definition)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_normalize_writes_into_out(tier):
+    normalize, x = registry.parts["normalize"].tiers[tier], torch.randn(3, 4)
+    expected = F.normalize(x)
+    for out in (torch.empty(3, 4), torch.empty(0), torch.empty(3, 4, dtype=torch.float16)):
+        assert normalize(x, out=out) is out
+        torch.testing.assert_close(out, expected.to(out.dtype))
+    assert normalize(x, out=x) is x
+    torch.testing.assert_close(x, expected)
+
+
+def test_normalize_under_autocast_writes_into_out_itself():
+    x, out = torch.randn(3, 4, dtype=torch.bfloat16), torch.empty(3, 4, dtype=torch.bfloat16)
+    policy = registry.concepts["normalization"].functions["normalize"].autocast
+    assert policy(x) == {"cuda": "float32"}
+    assert policy(x, out=out) is None
+    assert policy(x, 2.0, 1, 1e-12, out) is None
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("p", [2.0, 0.5, math.inf])
+def test_normalize_makes_a_sign_of_a_number(tier, p):
+    x = torch.tensor(-3.0, dtype=torch.float64, requires_grad=True)
+    y = registry.parts["normalize"].tiers[tier](x, p, dim=0)
+    torch.testing.assert_close(y.detach(), F.normalize(x.detach(), p, dim=0))
+    torch.testing.assert_close(torch.autograd.grad(y, x)[0], torch.zeros_like(x), rtol=0, atol=1e-12)
+
+
+def test_normalize_by_hand_has_no_singular_values():
+    with pytest.raises(NotImplementedError, match=r"normalize: the norm by hand: expected p as a number"):
+        registry.parts["normalize"].tiers["handmade"](torch.randn(2, 3, 4), "nuc", (1, 2))

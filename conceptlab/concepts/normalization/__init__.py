@@ -48,20 +48,34 @@ with G = C those of **instance normalization**. Both look at one sample alone, i
 instance normalization can keep running statistics, averaged over the samples of a batch, and uses them in evaluation
 (``use_input_stats=False``).
 
+Two kinds know neither mean nor variance. **Local response normalization** divides each value by the strength of its
+neighbours, the $n$ = ``size`` channels around its own at the same place (B, C, \*):
+
+$$ y_c = \frac{x_c}{\left( k + \frac{\alpha}{n} \sum_{i = c - \lfloor n/2 \rfloor}^{c + \lfloor (n-1)/2 \rfloor}
+   x_i^2 \right)^{\beta}} $$
+
+**normalize** gives the vectors along the axes ``dim`` the length 1, measured by the norm of order ``p``:
+
+$$ y = \frac{x}{\max(\lVert x \rVert_p, \varepsilon)} $$
+
 Precision: statistics are computed in float32 or better, also for half-precision inputs, whose parameters and running
-statistics may be in float32. Autocast leaves the inputs alone; on CUDA it computes layer, RMS and group normalization
-in float32.
+statistics may be in float32. Autocast leaves the inputs alone; on CUDA it computes layer, RMS and group normalization,
+``normalize`` and local response normalization in float32, the last of images on a CPU, too.
 
 Sources: Ioffe, Szegedy, *Batch normalization: accelerating deep network training by reducing internal covariate shift*,
 2015, https://arxiv.org/abs/1502.03167; Ba, Kiros, Hinton, *Layer normalization*, 2016,
 https://arxiv.org/abs/1607.06450; Zhang, Sennrich, *Root mean square layer normalization*, 2019,
 https://arxiv.org/abs/1910.07467; Wu, He, *Group normalization*, 2018, https://arxiv.org/abs/1803.08494; Ulyanov,
 Vedaldi, Lempitsky, *Instance normalization: the missing ingredient for fast stylization*, 2016,
-https://arxiv.org/abs/1607.08022.
+https://arxiv.org/abs/1607.08022; Krizhevsky, Sutskever, Hinton, *ImageNet classification with deep convolutional neural
+networks*, 2012, section 3.3 (local response).
 """
+
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from conceptlab.concepts.normalization._batch import BatchNorm1d, BatchNorm2d, BatchNorm3d, torch_batch_norm
 from conceptlab.concepts.normalization._groups import (
@@ -72,8 +86,21 @@ from conceptlab.concepts.normalization._groups import (
     torch_group_norm,
     torch_instance_norm,
 )
+from conceptlab.concepts.normalization._response import LocalResponseNorm
 from conceptlab.concepts.normalization._rows import LayerNorm, RMSNorm, torch_layer_norm
 from conceptlab.core import Concept, Function
+from conceptlab.core.autocast import Policy
+
+
+def _of_response(input: Tensor, *args: object, **kwargs: object) -> Policy | Mapping[str, Policy]:
+    """torch makes it of an average over windows, in three dimensions for images, and of a power."""
+    return {"cuda": "float32"} if input.dim() == 3 else "float32"
+
+
+def _of_length(*args: object, out: Tensor | None = None, **kwargs: object) -> Mapping[str, Policy] | None:
+    """torch makes it of a norm; what is written into ``out`` keeps its dtype."""
+    return {"cuda": "float32"} if out is None and not args[4:] else None
+
 
 CONCEPT = Concept(
     title="normalization",
@@ -84,6 +111,8 @@ CONCEPT = Concept(
         "rms_norm": Function(also={torch.rms_norm: None}, autocast={"cuda": "float32"}),
         "group_norm": Function(also={torch.group_norm: torch_group_norm}, autocast={"cuda": "float32"}),
         "instance_norm": Function(also={torch.instance_norm: torch_instance_norm}),
+        "local_response_norm": Function(autocast=_of_response),
+        "normalize": Function(autocast=_of_length),
     },
     classes={
         BatchNorm1d: ("batch_norm", "ones_", "zeros_"),
@@ -95,5 +124,6 @@ CONCEPT = Concept(
         InstanceNorm1d: ("instance_norm", "ones_", "zeros_"),
         InstanceNorm2d: ("instance_norm", "ones_", "zeros_"),
         InstanceNorm3d: ("instance_norm", "ones_", "zeros_"),
+        LocalResponseNorm: "local_response_norm",
     },
 )

@@ -1,5 +1,6 @@
 """Inputs for normalization that PyTorch's own samples do not reach, and the shapes of its benchmark."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
@@ -179,6 +180,52 @@ def _instance_layer(randn: Draw, dtype: torch.dtype, *, axes: int) -> Iterator[S
         yield Sample(f"{what}, no bias", (x,), init_args=(3,), init_kwargs={"affine": True, "bias": False})
 
 
+def _response(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
+    def x(*shape: int) -> Tensor:
+        # so large that neighbours matter
+        return (10 * randn(*shape)).requires_grad_()
+
+    strong = {"alpha": 0.1}
+    yield Sample("an even window", (x(2, 6, 4), 2), strong)
+    yield Sample("an odd window", (x(2, 6, 4, 3), 3), strong)
+    yield Sample("AlexNet's", (x(2, 7, 3, 3), 5), {**strong, "k": 2.0})
+    yield Sample("volumes", (x(2, 5, 2, 3, 2), 4, 0.5, 1.5, 0.3))
+    yield Sample("more axes", (x(1, 3, 2, 2, 2, 2), 3), strong)
+    yield Sample("itself alone", (x(2, 3, 4), 1), strong)
+    yield Sample("a window as wide as all", (x(2, 4, 3), 8), strong)
+    yield Sample("wider than all", (x(2, 4, 3), 101), strong)
+    yield Sample("one channel", (x(2, 1, 3), 3), strong)
+    yield Sample("no channels", (x(2, 0, 3), 3))
+    yield Sample("growing", (x(2, 4, 3), 3), {**strong, "beta": -0.5})
+    yield Sample("unchanged", (x(2, 4, 3), 3), {**strong, "beta": 0.0})
+    yield Sample("no constant", (x(2, 4, 3), 3, 0.5, 0.75, 0.0))
+    images_last = x(2, 4, 3, 5).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    yield Sample("channels last", (images_last, 3), strong)
+    yield Sample("time first", (x(3, 4, 2).detach().transpose(0, 2).requires_grad_(), 3), strong)
+
+
+def _length(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
+    for p in (2.0, 1.0, 0.0, 3.0, 1.5, 0.5, -1.0, math.inf, -math.inf):
+        # not near 0, where a negative power overflows in half precision
+        x = randn(3, 5, 4)
+        x = (x + 0.5 * x.sign()).requires_grad_()
+        yield Sample(f"order {p}", (x, p))
+        yield Sample(f"order {p}, two axes", (x, p, (0, 2)), {"eps": 1e-3})
+        # the shorter half of the vectors is divided by eps
+        yield Sample(f"order {p}, too short", (x, p), {"eps": 2.0})
+        kinks = torch.tensor([[3.0, 0.0, -3.0], [0.0, 0.0, 0.0], [1.0, 1.0, 2.0], [0.0, 2.0, -2.0]], dtype=dtype)
+        yield Sample(f"order {p}, ties and zeros", (kinks.requires_grad_(), p), smooth=False)
+    x = randn(3, 5, 4).requires_grad_()
+    yield Sample("a whole number for the order", (x, 2))
+    yield Sample("axes in a list, from the end", (x, 2.0, [-1, 0]))
+    yield Sample("all axes", (x,), {"dim": None})
+    yield Sample("all axes, in no words", (x,), {"dim": ()})
+    yield Sample("no vectors", (randn(0, 3).requires_grad_(),))
+    yield Sample("vectors without values", (randn(3, 0).requires_grad_(),))
+    images_last = randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
+    yield Sample("channels last", (images_last,))
+
+
 def _refused_batch() -> Iterator[Sample]:
     x, mean, var = torch.ones(4, 3), torch.zeros(3), torch.ones(3)
     for name, args, kwargs in (
@@ -285,6 +332,33 @@ def _refused_instances() -> Iterator[Sample]:
         yield Sample(name, args, kwargs)
 
 
+def _refused_response() -> Iterator[Sample]:
+    x = torch.ones(2, 4, 3)
+    yield Sample("matrix", (torch.ones(2, 4), 2))
+    yield Sample("matrix without samples", (torch.ones(0, 4), 2))
+    yield Sample("no window", (x, 0))
+    yield Sample("less than no window", (x, -1))
+    yield Sample("a fraction of a channel", (x, 2.5))
+    yield Sample("integers", (x.long(), 2))
+    yield Sample("booleans", (x.bool(), 2))
+    yield Sample("complex numbers", (x.to(torch.complex64), 2))
+
+
+def _refused_length() -> Iterator[Sample]:
+    x = torch.ones(2, 4, 3)
+    yield Sample("integers", (x.long(),))
+    yield Sample("booleans", (x.bool(),))
+    yield Sample("complex numbers", (x.to(torch.complex64),))
+    yield Sample("no such axis", (x, 2.0, 3))
+    yield Sample("an axis twice", (x, 2.0, (1, 1)))
+    yield Sample("vector", (torch.ones(3),))
+    yield Sample("the largest of nothing", (torch.ones(3, 0), math.inf))
+    yield Sample("nuclear norm", (x, "nuc", (1, 2)))
+    yield Sample("into whole numbers", (x,), {"out": torch.empty(2, 4, 3, dtype=torch.int64)})
+    yield Sample("into a tensor, with a gradient", (x.clone().requires_grad_(),), {"out": torch.empty(2, 4, 3)})
+    yield Sample("into a tensor that has a gradient", (x,), {"out": torch.empty(2, 4, 3, requires_grad=True)})
+
+
 _SAMPLES: Mapping[str, Callable[[Draw, torch.dtype], Iterator[Sample]]] = {
     "batch_norm": _batch,
     "layer_norm": partial(_rows, with_bias=True),
@@ -294,6 +368,8 @@ _SAMPLES: Mapping[str, Callable[[Draw, torch.dtype], Iterator[Sample]]] = {
     "group_norm": _groups,
     "GroupNorm": _group_layer,
     "instance_norm": _instances,
+    "local_response_norm": _response,
+    "normalize": _length,
     "InstanceNorm1d": partial(_instance_layer, axes=1),
     "InstanceNorm2d": partial(_instance_layer, axes=2),
     "InstanceNorm3d": partial(_instance_layer, axes=3),
@@ -305,6 +381,8 @@ _REFUSED: Mapping[str, Callable[[], Iterator[Sample]]] = {
     "rms_norm": partial(_refused_rows, layer=False),
     "group_norm": _refused_groups,
     "instance_norm": _refused_instances,
+    "local_response_norm": _refused_response,
+    "normalize": _refused_length,
 }
 
 
@@ -365,4 +443,11 @@ _CHANNELS = (
     _case_of_channels("instance_norm", "style transfer, residual", 1, 128, 64, 64),
 )
 
-BENCH = _BATCH + _ROWS + _CHANNELS
+_OTHERS = (
+    Case("local_response_norm", "AlexNet, first", lambda: (torch.randn(4, 96, 27, 27).requires_grad_(), 5)),
+    Case("local_response_norm", "AlexNet, second", lambda: (torch.randn(4, 256, 13, 13).requires_grad_(), 5)),
+    Case("normalize", "FaceNet, embeddings", lambda: (torch.randn(512, 512).requires_grad_(),)),
+    Case("normalize", "SSD, L2Norm", lambda: (torch.randn(2, 512, 38, 38).requires_grad_(),)),
+)
+
+BENCH = _BATCH + _ROWS + _CHANNELS + _OTHERS
