@@ -3,6 +3,7 @@
 import functools
 import importlib
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,26 @@ def function_samples(part: Part, dtype: torch.dtype, device: str = "cpu") -> Ite
         differentiable = op.supports_autograd and dtype in op.supported_backward_dtypes(device)
         for number, sample in enumerate(op.sample_inputs(device, dtype, requires_grad=differentiable)):
             name = f"{op.variant_test_name or 'op'}-{number}"
-            yield Sample(name, *_for_part(part, op.op, (sample.input, *sample.args), sample.kwargs))
+            args, kwargs = _for_part(part, op.op, (sample.input, *sample.args), sample.kwargs)
+            if part.name in _DEGENERATE and _values_together(part, args, kwargs) <= _DEGENERATE[part.name]:
+                continue
+            yield Sample(name, args, kwargs)
+
+
+_DEGENERATE = {"layer_norm": 2, "rms_norm": 1, "group_norm": 2, "normalize": 1}
+"""Samples in which no more values than that are normalized together are left out. All that is left of so few is signs,
+the gradient cancels to nothing, and what torch computes is rounding, times 1 / √eps: another number on each of its own
+ways to compute it."""
+
+
+def _values_together(part: Part, args: tuple, kwargs: dict) -> int:
+    """How many values of a normalization's sample are divided by one number."""
+    x: torch.Tensor = args[0]
+    if part.name == "normalize":
+        return x.shape[kwargs.get("dim", 1)] if x.dim() else 1
+    if part.name == "group_norm":
+        return math.prod(x.shape[1:]) // args[1]
+    return math.prod(args[1])
 
 
 def function_error_samples(part: Part, device: str = "cpu") -> Iterator[tuple[Sample, type[Exception]]]:

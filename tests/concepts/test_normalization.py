@@ -1,4 +1,6 @@
-"""What batch normalization promises beyond one call: mixed precision, running statistics in transforms, its errors."""
+"""What normalization promises beyond one call: mixed precision, running statistics in transforms, its errors."""
+
+import math
 
 import pytest
 import torch
@@ -114,3 +116,217 @@ def test_a_cumulative_average_over_the_batches():
         layer(batch)
     torch.testing.assert_close(layer.running_mean, torch.stack([batch.mean(0) for batch in batches]).mean(0))
     torch.testing.assert_close(layer.running_var, torch.stack([batch.var(0) for batch in batches]).mean(0))
+
+
+ROWS = {"layer_norm": 2, "rms_norm": 1}
+"""Of rows, and how many parameters each has."""
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_halves_beside_float32_weights(name, dtype):
+    torch.manual_seed(0)
+    x, g = torch.randn(6, 32).to(dtype), torch.randn(6, 32).to(dtype)
+    parameters = [torch.rand(32) for _ in range(ROWS[name])]
+    leaves = [t.float().requires_grad_() for t in (x, *parameters)]
+    y = getattr(F, name)(leaves[0], (32,), *leaves[1:])
+    expected = [t.detach() for t in (y, *torch.autograd.grad(y, leaves, g.float()))]
+    for tier in TIERS:
+        leaves = [t.clone().requires_grad_() for t in (x, *parameters)]
+        y = registry.parts[name].tiers[tier](leaves[0], (32,), *leaves[1:])
+        received = [y.detach(), *torch.autograd.grad(y, leaves, g)]
+        assert [t.dtype for t in received] == [dtype, dtype, *[torch.float32] * len(parameters)]
+        torch.testing.assert_close([t.to(r.dtype) for t, r in zip(expected, received, strict=True)], received)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_one_number(name, tier):
+    x, weight = torch.randn(4, 1, dtype=torch.float64), torch.rand(1, dtype=torch.float64)
+    torch.testing.assert_close(registry.parts[name].tiers[tier](x, (1,), weight), getattr(F, name)(x, (1,), weight))
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+def test_without_eps_rms_norm_takes_the_epsilon_of_what_it_computes_in(tier, dtype):
+    x = torch.full((1, 4), 1e-4, dtype=dtype)
+    torch.testing.assert_close(registry.parts["rms_norm"].tiers[tier](x, (4,)), F.rms_norm(x, (4,)))
+
+
+@pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
+@pytest.mark.parametrize("weight_dtype", [torch.float16, torch.bfloat16, torch.float64, torch.int64])
+def test_rms_norm_takes_weights_of_any_dtype(weight_dtype):
+    torch.manual_seed(0)
+    x, weight = torch.randn(3, 4), torch.rand(4).mul(4).to(weight_dtype)
+    for norm in registry.parts["rms_norm"].tiers.values():
+        torch.testing.assert_close(norm(x, (4,), weight), F.rms_norm(x, (4,), weight))
+
+
+def test_complex_numbers_are_refused_in_words():
+    x = torch.ones(3, 4)
+    for arguments in ((x.to(torch.complex64), (4,)), (x, (4,), torch.ones(4, dtype=torch.complex64))):
+        with pytest.raises(NotImplementedError, match="rms_norm by hand: expected real numbers"):
+            registry.parts["rms_norm"].tiers["handmade"](*arguments)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_number_for_normalized_shape(name):
+    with pytest.raises(TypeError, match="'normalized_shape' must be tuple of ints"):
+        registry.parts[name].tiers["handmade"](torch.ones(3, 4), 4)
+
+
+def third_derivatives(norm, leaves):
+    """Of a random combination of the results, in random directions."""
+    generator = torch.Generator().manual_seed(0)
+    grads = (norm(*leaves),)
+    for _ in range(3):
+        combined = sum((g * torch.randn(g.shape, generator=generator, dtype=g.dtype)).sum() for g in grads)
+        grads = torch.autograd.grad(combined, leaves, create_graph=True)
+    return [g.detach() for g in grads]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_third_derivatives_of_rows(name):
+    # against the definition: torch's own layer_norm loses a term there
+    leaves = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in ((3, 6), *[(6,)] * ROWS[name])]
+    by_definition, by_hand = (
+        third_derivatives(lambda x, *parameters, f=f: f(x, (6,), *parameters).square(), leaves)
+        for f in map(registry.parts[name].tiers.get, TIERS)
+    )
+    torch.testing.assert_close(by_hand, by_definition)
+
+
+def test_the_spelling_torch_layer_norm():
+    part, adapter = registry.spellings[torch.layer_norm]
+    arguments = torch.randn(3, 4), (4,), torch.rand(4), torch.rand(4), 0.1, False
+    torch.testing.assert_close(adapter(part.tiers["handmade"], *arguments), torch.layer_norm(*arguments))
+
+
+GROUPED = {
+    "group_norm": lambda norm, x, weight, bias: norm(x, 2, weight, bias),
+    "instance_norm": lambda norm, x, weight, bias: norm(x, None, None, weight, bias),
+}
+"""Calls of those that normalize channels of one sample."""
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", GROUPED)
+def test_groups_of_halves_beside_float32_weights(name, dtype):
+    torch.manual_seed(0)
+    x, g = torch.randn(3, 4, 6).to(dtype), torch.randn(3, 4, 6).to(dtype)
+    parameters = torch.rand(4), torch.rand(4)
+    leaves = [t.float().requires_grad_() for t in (x, *parameters)]
+    y = GROUPED[name](getattr(F, name), *leaves)
+    expected = [t.detach() for t in (y, *torch.autograd.grad(y, leaves, g.float()))]
+    for tier in TIERS:
+        leaves = [t.clone().requires_grad_() for t in (x, *parameters)]
+        y = GROUPED[name](registry.parts[name].tiers[tier], *leaves)
+        received = [y.detach(), *torch.autograd.grad(y, leaves, g)]
+        assert [t.dtype for t in received] == [dtype, dtype, torch.float32, torch.float32]
+        torch.testing.assert_close([t.to(r.dtype) for t, r in zip(expected, received, strict=True)], received)
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_third_derivatives_of_groups(name):
+    # against the definition: torch has no third derivative of instance_norm
+    leaves = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in ((2, 4, 5), (4,), (4,))]
+    by_definition, by_hand = (
+        third_derivatives(lambda *arguments, f=f: GROUPED[name](f, *arguments).square(), leaves)
+        for f in map(registry.parts[name].tiers.get, TIERS)
+    )
+    torch.testing.assert_close(by_hand, by_definition)
+
+
+def test_the_bias_of_instances_alone_has_second_derivatives():
+    # of which torch's own loses one
+    x, bias = torch.randn(2, 3, 4), torch.randn(3, requires_grad=True)
+    upstream = torch.randn(2, 3, 4, requires_grad=True)
+    y = registry.parts["instance_norm"].tiers["handmade"](x, bias=bias)
+    (first,) = torch.autograd.grad(y, bias, upstream, create_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(first[0], upstream)[0][:, 0], torch.ones(2, 4))
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 3, 0)])
+def test_what_is_empty_leaves_no_trace_in_running_statistics(tier, shape):
+    running = torch.zeros(3), torch.ones(3)
+    registry.parts["instance_norm"].tiers[tier](torch.empty(shape), *running, torch.ones(3), torch.zeros(3))
+    torch.testing.assert_close(running, (torch.zeros(3), torch.ones(3)))
+
+
+def test_the_spellings_torch_group_norm_and_torch_instance_norm():
+    x, weight, bias, running = torch.randn(2, 4, 5), torch.rand(4), torch.rand(4), (torch.zeros(4), torch.ones(4))
+    for spelling, arguments in (
+        (torch.group_norm, (x, 2, weight, bias, 0.1, False)),
+        (torch.instance_norm, (x, weight, bias, *running, False, 0.1, 1e-5, True)),
+    ):
+        part, adapter = registry.spellings[spelling]
+        torch.testing.assert_close(adapter(part.tiers["handmade"], *arguments), spelling(*arguments))
+
+
+@pytest.mark.parametrize(("layer", "shape"), [("InstanceNorm1d", (2, 3, 4)), ("InstanceNorm2d", (3, 4, 4))])
+def test_an_instance_norm_of_another_number_of_channels(layer, shape):
+    ours, theirs = registry.parts[layer].tiers["handmade"], registry.parts[layer].torch
+    x = torch.randn(shape)
+    for norm in (theirs(5, affine=True), ours(5, affine=True)):
+        with pytest.raises(ValueError, match="to match num_features"):
+            norm(x)
+    with pytest.warns(UserWarning, match="does not match num_features"):
+        expected = theirs(5)(x)
+    with pytest.warns(UserWarning, match="to match num_features: expected 5, received 3"):
+        torch.testing.assert_close(ours(5)(x), expected)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_an_empty_input_has_no_responses_and_comes_back_itself(tier):
+    x = torch.empty(0, 3, 4)
+    assert registry.parts["local_response_norm"].tiers[tier](x, 2) is x
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("local_response_norm", lambda f, x: f(x, 3, 0.1)),
+        *((f"normalize, {p}", lambda f, x, p=p: f(x, p)) for p in (2.0, 3.0, 1.0)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_third_derivatives_of_others(name, call):
+    part, leaves = registry.parts[name.split(",")[0]], [torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)]
+    by_definition, by_hand = (
+        third_derivatives(lambda x, f=f: call(f, x).square(), leaves) for f in map(part.tiers.get, TIERS)
+    )
+    torch.testing.assert_close(by_hand, by_definition)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_normalize_writes_into_out(tier):
+    normalize, x = registry.parts["normalize"].tiers[tier], torch.randn(3, 4)
+    expected = F.normalize(x)
+    for out in (torch.empty(3, 4), torch.empty(0), torch.empty(3, 4, dtype=torch.float16)):
+        assert normalize(x, out=out) is out
+        torch.testing.assert_close(out, expected.to(out.dtype))
+    assert normalize(x, out=x) is x
+    torch.testing.assert_close(x, expected)
+
+
+def test_normalize_under_autocast_writes_into_out_itself():
+    x, out = torch.randn(3, 4, dtype=torch.bfloat16), torch.empty(3, 4, dtype=torch.bfloat16)
+    policy = registry.concepts["normalization"].functions["normalize"].autocast
+    assert policy(x) == {"cuda": "float32"}
+    assert policy(x, out=out) is None
+    assert policy(x, 2.0, 1, 1e-12, out) is None
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("p", [2.0, 0.5, math.inf])
+def test_normalize_makes_a_sign_of_a_number(tier, p):
+    x = torch.tensor(-3.0, dtype=torch.float64, requires_grad=True)
+    y = registry.parts["normalize"].tiers[tier](x, p, dim=0)
+    torch.testing.assert_close(y.detach(), F.normalize(x.detach(), p, dim=0))
+    torch.testing.assert_close(torch.autograd.grad(y, x)[0], torch.zeros_like(x), rtol=0, atol=1e-12)
+
+
+def test_normalize_by_hand_has_no_singular_values():
+    with pytest.raises(NotImplementedError, match=r"normalize: the norm by hand: expected p as a number"):
+        registry.parts["normalize"].tiers["handmade"](torch.randn(2, 3, 4), "nuc", (1, 2))

@@ -51,7 +51,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.core import Rule, message, room, save
+from conceptlab.concepts.normalization.handmade.refusal import precise, refuse, require_dtypes, require_fractions
+from conceptlab.core import Rule, room, save
 
 
 def batch_norm(
@@ -67,7 +68,7 @@ def batch_norm(
     _check(input, running_mean, running_var, weight, bias, training, eps)
     x = _in_torch_layout(input)
     if not training:
-        return _WithConstants.call(x, running_mean, running_var, weight, bias, eps)
+        return WithConstants.call(x, running_mean, running_var, weight, bias, eps)
     return _WithBatch.call(x, running_mean, running_var, weight, bias, momentum, eps)[0]
 
 
@@ -141,7 +142,7 @@ class _WithBatch(Rule):
         return _affine_tangent(centred * rstd, z_t, weight, weight_t, bias_t).to(x.dtype), mean_t, rstd_t
 
 
-class _WithConstants(Rule):
+class WithConstants(Rule):
     """Evaluation: the statistics are given, and are constants."""
 
     @staticmethod
@@ -178,7 +179,7 @@ class _WithConstants(Rule):
 
 
 def _centred(x: Tensor, mean: Tensor) -> Tensor:
-    return x - _by_channel(mean, x).to(_precise(x))
+    return x - _by_channel(mean, x).to(precise(x))
 
 
 def _line(centred: Tensor, slope: Tensor, shift: Tensor | None) -> Tensor:
@@ -205,17 +206,17 @@ def _slope(values: Tensor, weight: Tensor | None) -> Tensor:
 
 
 def _rstd(var: Tensor, x: Tensor, eps: float) -> Tensor:
-    return torch.rsqrt(_by_channel(var, x).to(_precise(x)) + eps)
+    return torch.rsqrt(_by_channel(var, x).to(precise(x)) + eps)
 
 
 def _sum(x: Tensor) -> Tensor:
     """The sum of each channel, (1, C, 1 …)."""
-    return x.sum([0, *range(2, x.dim())], keepdim=True, dtype=_precise(x))
+    return x.sum([0, *range(2, x.dim())], keepdim=True, dtype=precise(x))
 
 
 def _mean(x: Tensor) -> Tensor:
     """The mean of each channel; 0 where there are no values."""
-    return x.mean([0, *range(2, x.dim())], keepdim=True, dtype=_precise(x)) if x.numel() else _sum(x)
+    return x.mean([0, *range(2, x.dim())], keepdim=True, dtype=precise(x)) if x.numel() else _sum(x)
 
 
 def _mean_square(centred: Tensor, n: int) -> Tensor:
@@ -224,11 +225,6 @@ def _mean_square(centred: Tensor, n: int) -> Tensor:
         return _mean(centred * centred)
     of_samples = torch.linalg.vector_norm(centred, dim=tuple(range(2, centred.dim())), keepdim=True)
     return of_samples.square().sum(0, keepdim=True) / n
-
-
-def _precise(x: Tensor) -> torch.dtype:
-    """float32, or x's dtype where that is wider."""
-    return torch.float64 if x.dtype is torch.float64 else torch.float32
 
 
 def _values_per_channel(x: Tensor) -> int:
@@ -259,36 +255,25 @@ def _check(
 ) -> None:
     if training and input.dim() > 0 and math.prod(input.shape[:1] + input.shape[2:]) == 1:
         problem = "Expected more than 1 value per channel when training"
-        _refuse(ValueError, problem, "B · H · W > 1", f"shape {tuple(input.shape)}")
+        refuse("batch_norm", ValueError, problem, "B · H · W > 1", f"shape {tuple(input.shape)}")
     if eps < 0 or (training and eps == 0):
         problem = f"eps must be {'positive during training' if training else 'non-negative'}"
-        _refuse(ValueError, problem, "for instance 1e-5", eps)
+        refuse("batch_norm", ValueError, problem, "for instance 1e-5", eps)
     if not training and (running_mean is None or running_var is None):
         problem = "running_mean and running_var must be defined in evaluation mode"
-        _refuse(RuntimeError, problem, "two tensors", "None")
+        refuse("batch_norm", RuntimeError, problem, "two tensors", "None")
     if (running_mean is None) != (running_var is None):
         problem = "running_mean and running_var must either both be None or neither be None"
-        _refuse(ValueError, problem, "two tensors", "one")
+        refuse("batch_norm", ValueError, problem, "two tensors", "one")
     channels = input.shape[1] if input.dim() > 1 else 0
-    dtypes = set()
     parameters = {"running_mean": running_mean, "running_var": running_var, "weight": weight, "bias": bias}
     for name, tensor in parameters.items():
-        if tensor is not None:
-            dtypes.add(tensor.dtype)
-            if tensor.numel() != channels:
-                problem = f"{name} should contain {channels} elements not {tensor.numel()}"
-                _refuse(RuntimeError, problem, "one for each channel", tuple(tensor.shape))
+        if tensor is not None and tensor.numel() != channels:
+            problem = f"{name} should contain {channels} elements not {tensor.numel()}"
+            refuse("batch_norm", RuntimeError, problem, "one for each channel", tuple(tensor.shape))
     if input.dim() < 2 and input.numel() > 0:
-        _refuse(IndexError, "Dimension out of range", "(B, C) and more axes", f"shape {tuple(input.shape)}")
-    if not input.is_floating_point():
-        _refuse(NotImplementedError, f"not implemented for '{input.dtype}'", "a floating-point tensor", input.dtype)
-    beside_halves = input.dtype in (torch.float16, torch.bfloat16) and dtypes == {torch.float32}
-    if dtypes - {input.dtype} and not beside_halves:
-        _refuse(
-            RuntimeError, "mixed dtype", "all in the input's dtype, or float32 beside a half", dtypes | {input.dtype}
+        refuse(
+            "batch_norm", IndexError, "Dimension out of range", "(B, C) and more axes", f"shape {tuple(input.shape)}"
         )
-
-
-def _refuse(error: type[Exception], problem: str, expected: str, received: object) -> None:
-    remedy = "conceptlab's page of normalization tells shapes and dtypes."
-    raise error(message(f"batch_norm: {problem}", expected=expected, received=str(received), remedy=remedy))
+    require_fractions("batch_norm", input)
+    require_dtypes("batch_norm", input, *parameters.values())

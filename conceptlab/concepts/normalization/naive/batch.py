@@ -1,4 +1,4 @@
-"""Normalization by its definition, one formula a line. The derivatives are left to autograd."""
+"""Batch normalization by its definition."""
 
 import math
 from typing import Any
