@@ -280,3 +280,27 @@ def test_what_torch_refuses_is_refused_in_its_words(name, args, kwargs, error, w
     for function in (getattr(F, name), of(name, tier)):
         with pytest.raises(error, match=words):
             function(*args, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "words"),
+    [
+        (OFFSETS + 1, r"offsets\[0\] has to be 0"),
+        (OFFSETS + torch.tensor([0, 0, 0, 3]), r"offsets\[-1\] can not be greater than input's length"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_offsets_that_do_not_fit_are_refused_in_torchs_words(offsets, words, mode):
+    for function in (F.embedding_bag, of("embedding_bag")):
+        with pytest.raises(RuntimeError, match=words):
+            function(WORDS, table(), offsets, mode=mode)
+
+
+@pytest.mark.parametrize("function", [F.embedding, of("embedding")])
+def test_the_third_derivative_is_a_dense_scatter_add(function):
+    weight, upstream = table(), table(7, 3)
+    direction = torch.ones_like(weight).requires_grad_()
+    (first,) = torch.autograd.grad(function(WORDS, weight, 4), weight, upstream, create_graph=True)
+    (second,) = torch.autograd.grad(first, upstream, direction, create_graph=True)
+    (third,) = torch.autograd.grad(second.sum(), direction)
+    torch.testing.assert_close(third.sum(1), torch.tensor([3.0, 9, 3, 0, 0], dtype=third.dtype))

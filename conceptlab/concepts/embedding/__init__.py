@@ -25,9 +25,10 @@ Training and evaluation are the same. New tables are drawn from $N(0, 1)$, with 
 precision is added up in float32. Of equal numbers the maximum is the first.
 
 Sparse gradients are torch's number by number, but in forward mode, where they are dense, since a sparse tensor carries
-no tangent; compiled code cannot make them. With ``num_classes=-1`` there are as many classes as the largest number needs, a size that depends
-on the data: the host waits for the device there, as torch's own does. Words behind the last offset belong to no bag; of
-torch's own that holds of float32 sums and means, while elsewhere it adds them to the last bag.
+no tangent; compiled code cannot make them. With ``num_classes=-1`` there are as many classes as the largest number
+needs, a size that depends on the data: the host waits for the device there, as torch's own does. Words behind the last
+offset belong to no bag; of torch's own that holds of float32 sums and means, while elsewhere it adds them to the last
+bag.
 
 Source: Bengio et al., *A neural probabilistic language model*, 2003; Mikolov et al., *Efficient estimation of word
 representations in vector space*, 2013; Joulin et al., *Bag of tricks for efficient text classification*, 2017 (bags).
