@@ -2,6 +2,7 @@
 
 import conceptlab.concepts.convolution
 import conceptlab.concepts.dropout
+import conceptlab.concepts.embedding
 import conceptlab.concepts.linear
 import conceptlab.concepts.loss
 import conceptlab.concepts.normalization._batch
@@ -94,6 +95,10 @@ class Dropout3d(conceptlab.concepts.dropout.Dropout3d):
     def __init__(self, p: float = ..., inplace: bool = ..., *, tier: str = ...) -> None: ...
 class ELU(conceptlab.concepts.relu.ELU):
     def __init__(self, alpha: float = ..., inplace: bool = ..., *, tier: str = ...) -> None: ...
+class Embedding(conceptlab.concepts.embedding.Embedding):
+    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = ..., max_norm: float | None = ..., norm_type: float = ..., scale_grad_by_freq: bool = ..., sparse: bool = ..., _weight: torch.Tensor | None = ..., _freeze: bool = ..., device: typing.Any = ..., dtype: typing.Any = ..., *, tier: str = ...) -> None: ...
+class EmbeddingBag(conceptlab.concepts.embedding.EmbeddingBag):
+    def __init__(self, num_embeddings: int, embedding_dim: int, max_norm: float | None = ..., norm_type: float = ..., scale_grad_by_freq: bool = ..., mode: str = ..., sparse: bool = ..., _weight: torch.Tensor | None = ..., include_last_offset: bool = ..., padding_idx: int | None = ..., device: typing.Any = ..., dtype: typing.Any = ..., *, tier: str = ...) -> None: ...
 class FeatureAlphaDropout(conceptlab.concepts.dropout.FeatureAlphaDropout):
     def __init__(self, p: float = ..., inplace: bool = ..., *, tier: str = ...) -> None: ...
 class GELU(conceptlab.concepts.sigmoid.GELU):

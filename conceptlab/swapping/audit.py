@@ -46,14 +46,14 @@ PRIMITIVES: Mapping[str, frozenset[str]] = {
             bernoulli uniform normal rand randn randn_like randint randperm random multinomial exponential""",
         "backward only": """
             slice_backward select_backward unfold_backward diagonal_backward masked_scatter_backward sigmoid_backward
-            tanh_backward""",
+            tanh_backward _sparse_coo_tensor_with_dims_and_tensors sparse_mask _values""",
     }.items()
 }
 """What code by hand may be made of: aten operations, by name, all overloads and their in-place twins.
 
 What a textbook takes for granted, and no operation of torch.nn. (`promote_types` asks for a dtype, and `_assert_async`
 refuses a value without waiting for the device.) Those under "backward only" are what autograd itself runs for the
-others; a forward pass has no use for them.
+others, and what puts a sparse gradient together; a forward pass has no use for them.
 """
 
 TAUGHT: Mapping[str, frozenset[str]] = {
