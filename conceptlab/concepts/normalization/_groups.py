@@ -55,12 +55,17 @@ class _InstanceNorm(Tiered):
         dim = input.dim() - self._get_no_batch_dim()
         if input.shape[dim] == self.num_features:
             return
-        where = f"{type(self).__name__}: expected input's size at dim={dim} to match num_features"
-        remedy = "Construct it with the number of channels of the input."
-        text = message(where, expected=str(self.num_features), received=str(input.shape[dim]), remedy=remedy)
         if self.affine:
-            raise ValueError(text)
-        warn(f"{text} Without affine=True it makes no difference.", stacklevel=3)
+            where = f"{type(self).__name__}: expected input's size at dim={dim} to match num_features"
+            remedy = "Construct it with the number of channels of the input."
+            received = str(input.shape[dim])
+            raise ValueError(message(where, expected=str(self.num_features), received=received, remedy=remedy))
+        # torch's words, which a filter may look for
+        warn(
+            f"input's size at dim={dim} does not match num_features. You can silence this warning by not passing in "
+            "num_features, which is not used because affine=False",
+            stacklevel=3,
+        )
 
 
 class InstanceNorm1d(_InstanceNorm, torch.nn.InstanceNorm1d):
