@@ -46,21 +46,24 @@ def embedding(
     if input.dtype not in (torch.int64, torch.int32):
         expected = "'indices' to have one of the following scalar types: Long, Int"
         _refuse(RuntimeError, "embedding", expected, input.dtype)
-    words = input.reshape(-1)
     if max_norm is not None:
-        shorten(weight, words, max_norm, norm_type)
+        shorten(weight, input.reshape(-1), max_norm, norm_type)
     padding = -1 if padding_idx is None else padding_idx % weight.shape[0]
-    rows = _Embedding.call(weight, words, padding, scale_grad_by_freq, sparse and can_be_sparse())
-    # not within the rule, of which a view could not be overwritten by the function that follows
-    return rows if input.dim() == 1 else rows.reshape(*input.shape, weight.shape[1])
+    return _Embedding.call(weight, input, padding, scale_grad_by_freq, sparse and can_be_sparse())
 
 
 class _Embedding(Rule):
-    """Of words (N) to rows (N, D); ``padding`` is -1, which no word is, where there is none."""
+    """Of words (\\*) to rows (\\*, D); ``padding`` is -1, which no word is, where there is none."""
 
     @staticmethod
     def forward(weight: Tensor, words: Tensor, padding: int, by_frequency: bool, sparse: bool) -> Tensor:
-        return weight.index_select(0, words)
+        # the result is no view, which the function that follows could not overwrite
+        flat, shape = words.reshape(-1), (*words.shape, weight.shape[1])
+        if is_recorded():
+            return weight.index_select(0, flat).reshape(shape).clone()
+        rows = weight.new_empty(shape)
+        torch.index_select(weight, 0, flat, out=rows.view(len(flat), weight.shape[1]))
+        return rows
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -71,7 +74,8 @@ class _Embedding(Rule):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         (words,) = ctx.saved_tensors
-        return transposed(grad_output, words, ctx.vocabulary, *ctx.options), None, None, None, None
+        rows = grad_output.reshape(words.numel(), grad_output.shape[-1])
+        return transposed(rows, words.reshape(-1), ctx.vocabulary, *ctx.options), None, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
