@@ -287,7 +287,6 @@ MUTANTS = [
     ("tiny_inputs", "epsilon-that-is-larger", "relu", with_an_epsilon),
     ("expanded_inputs", "memory-order", "relu", in_memory_order),
     ("overwritten", "view-as-result", "linear", as_a_view),
-    ("half_tangents", "tangent-in-float32", "silu", with_wide_tangents),
     ("extremes", "slope-at-zero", "relu", kinked_at_zero),
     ("extremes", "no-samples", "softmax", refuses_no_samples),
     ("complex_numbers", "lost-conjugate", "linear", without_conjugate),
@@ -333,6 +332,12 @@ def test_a_chain_in_half_precision_is_found():
     assert not [failure for failure in suite.half_precision(chain).failures if "pooled" in failure.sample.name]
     assert [failure for failure in suite.rounded_once(chain).failures if "pooled" in failure.sample.name]
     suite.rounded_once(Target(part, part.torch, "handmade")).raise_if_failed()
+
+
+def test_a_tangent_of_another_dtype_is_found():
+    part = part_like("silu")
+    assert "dtype of the tangent" in str(suite.half_tangents(Target(part, with_wide_tangents, "handmade")).failures[0])
+    suite.half_tangents(Target(part, part.torch, "handmade")).raise_if_failed()
 
 
 NEW = [check for check in suite.OF_ANY_CALL if check not in suite.SLOW]

@@ -38,7 +38,7 @@ def rounded_once(target: Target) -> Tally:
 
 
 def half_tangents(target: Target) -> Tally:
-    """In bfloat16 and float16 a forward-mode derivative has torch's dtype, and at most four times its error."""
+    """In bfloat16 and float16 the error of a forward-mode derivative is at most four times torch's; a tier's dtype."""
     halves = [dtype for dtype in (torch.bfloat16, torch.float16) if dtype in target.dtypes]
     ratios = {dtype: ErrorRatio(slack=2.0) for dtype in halves}
 
@@ -50,7 +50,8 @@ def half_tangents(target: Target) -> Tally:
             expected = of_torch(partial(_tangents, target, sample, half, theirs=True), "torch has no forward mode")
             exact = of_torch(partial(_tangents, target, sample, rounded, theirs=True))
             received = _tangents(target, sample, half)
-            check_same([t.dtype for t in received], [t.dtype for t in expected], "dtype of the tangent")
+            if target.tier is not None:  # torch itself widens the tangent of a number times a Python number
+                check_same([t.dtype for t in received], [t.dtype for t in expected], "dtype of the tangent")
             ratio.add(received, expected, exact)
 
     tally = each(target.samples(), compare)
