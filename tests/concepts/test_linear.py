@@ -20,3 +20,8 @@ def test_what_torch_refuses_is_refused_with_its_type(args):
         part.torch(*args)
     with pytest.raises(theirs.type, match="a weight that is a matrix"):
         part.tiers["handmade"](*args)
+
+
+def test_a_bias_of_more_axes_than_the_input_is_refused_in_words():
+    with pytest.raises(NotImplementedError, match=r"at most as many axes as the input, received 2 axes beside 1"):
+        registry.parts["linear"].tiers["handmade"](torch.ones(4), torch.ones(5, 4), torch.ones(1, 5))

@@ -10,4 +10,5 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             raise RuntimeError("linear: expected a weight that is a matrix, since there is a bias, received a vector.")
         return torch.einsum("...i,i->...", input, weight) + (0 if bias is None else bias)
     output = torch.einsum("...i,oi->...o", input, weight)
-    return output if bias is None else output + bias
+    # the bias may broadcast, the result may not
+    return output if bias is None else (output + bias).reshape(output.shape)
