@@ -32,7 +32,7 @@ def rounded_once(target: Target) -> Tally:
     """In bfloat16 and float16 it computes in float32: over all samples its error is torch's own, but for a tenth."""
 
     def compare(ratio: ErrorRatio, what: str, eps: float) -> None:
-        ratio.check_whole(what, factor=1.1, floor=0.05 * eps)
+        ratio.check_whole(what, factor=1.1, floor=0.01 * eps)
 
     return _measured(target, torch.bfloat16, compare) + _measured(target, torch.float16, compare)
 
