@@ -8,8 +8,8 @@ from torch import Tensor
 from conceptlab.core import Tiered
 
 
-class _BatchNorm(Tiered):
-    """What the three have in common; they differ in the number of axes that they accept."""
+class WithStatistics(Tiered):
+    """A layer with running statistics, and a weight and a bias for each channel."""
 
     def reset_parameters(self) -> None:
         self.reset_running_stats()
@@ -17,6 +17,10 @@ class _BatchNorm(Tiered):
             self.ops.ones_(self.weight)
             if self.bias is not None:
                 self.ops.zeros_(self.bias)
+
+
+class _BatchNorm(WithStatistics):
+    """What the three have in common; they differ in the number of axes that they accept."""
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from conceptlab.concepts.normalization._batch import WithStatistics
 from conceptlab.core import Tiered, message, warn
 
 
@@ -25,15 +26,8 @@ class GroupNorm(Tiered, torch.nn.GroupNorm):
         return self.ops.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
 
-class _InstanceNorm(Tiered):
+class _InstanceNorm(WithStatistics):
     """What the three have in common; they differ in the number of axes that they accept."""
-
-    def reset_parameters(self) -> None:
-        self.reset_running_stats()
-        if self.affine:
-            self.ops.ones_(self.weight)
-            if self.bias is not None:
-                self.ops.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)

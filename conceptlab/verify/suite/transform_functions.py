@@ -26,7 +26,7 @@ _INTERPOLATIONS = {mode.value for mode in InterpolationMode}
 
 def functions(target: Target) -> Tally:
     """Its functions, called by themselves, give torchvision's pixels, change their input and refuse as it does."""
-    return _each_function(target, _calls, _compare)
+    return _each_function(target, _calls, partial(_compare, target))
 
 
 def function_gradients(target: Target) -> Tally:
@@ -40,9 +40,7 @@ def pixel_gradients(target: Target) -> Tally:
     def compare(sample: Sample) -> None:
         ours, theirs = pair(target, sample.init_kwargs)
         for seed in range(2):
-            _compare_gradients(
-                target, target.part.name, partial(_drawn, ours, seed), partial(_drawn, theirs, seed), sample
-            )
+            _compare_gradients(target.part.name, partial(_drawn, ours, seed), partial(_drawn, theirs, seed), sample)
 
     labels = (torch.arange(2) % 5,) if target.part.name in MIXING else ()
     taken = [
@@ -59,7 +57,7 @@ def _each_function(target: Target, calls: Callable[[str], Iterator[Sample]], com
     tally = Tally()
     for name in target.implementation.needs:
         theirs = partial(_understood, concept.builtin(name))
-        tally += each(calls(name), partial(compare, target, name, provided[name], theirs))
+        tally += each(calls(name), partial(compare, name, provided[name], theirs))
     return tally
 
 
@@ -134,7 +132,7 @@ def _outcome(call: Callable, sample: Sample) -> Outcome | Exception:
         return error
 
 
-def _compare_gradients(_: Target, name: str, ours: Callable, theirs: Callable, sample: Sample) -> None:
+def _compare_gradients(name: str, ours: Callable, theirs: Callable, sample: Sample) -> None:
     def gradient(call: Callable) -> list[Tensor | None]:
         return quiet(lambda: gradients(run(call, sample.args, sample.kwargs)))
 

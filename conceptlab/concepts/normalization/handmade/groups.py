@@ -44,7 +44,13 @@ import torch
 from torch import Tensor
 
 from conceptlab.concepts.normalization.handmade.batch import WithConstants
-from conceptlab.concepts.normalization.handmade.refusal import precise, refuse, require_dtypes, require_fractions
+from conceptlab.concepts.normalization.handmade.refusal import (
+    in_torch_layout,
+    precise,
+    refuse,
+    require_dtypes,
+    require_fractions,
+)
 from conceptlab.core import Rule, room, save
 
 
@@ -54,10 +60,7 @@ def group_norm(
     _check_groups(input, num_groups, weight, bias)
     size = input.shape[1] // num_groups
     y = _OfGroups.call(input.contiguous(), None, None, weight, bias, size, 0.0, eps)[0]
-    # torch's result is contiguous, or has its channels side by side in memory
-    if input.dim() in (4, 5) and not input.is_contiguous() and input.movedim(1, -1).is_contiguous():
-        return y.movedim(1, -1).contiguous().movedim(-1, 1)
-    return y
+    return in_torch_layout(y, input)
 
 
 def instance_norm(

@@ -1,4 +1,4 @@
-"""What the kinds of normalization have in common besides arithmetic: the dtypes they take, and how they refuse."""
+"""What the kinds of normalization have in common besides arithmetic: dtypes, memory layouts, and how they refuse."""
 
 from typing import NoReturn
 
@@ -32,3 +32,10 @@ def require_fractions(where: str, input: Tensor) -> None:
 def precise(x: Tensor) -> torch.dtype:
     """The dtype of statistics: float32, or x's dtype where that is wider."""
     return torch.float64 if x.dtype is torch.float64 else torch.float32
+
+
+def in_torch_layout(y: Tensor, input: Tensor) -> Tensor:
+    """A contiguous result, with its channels side by side in memory where the input has them so."""
+    if input.dim() in (4, 5) and not input.is_contiguous() and input.movedim(1, -1).is_contiguous():
+        return y.movedim(1, -1).contiguous().movedim(-1, 1)
+    return y

@@ -44,7 +44,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.concepts.normalization.handmade.refusal import precise, refuse, require_dtypes, require_fractions
+from conceptlab.concepts.normalization.handmade.refusal import (
+    in_torch_layout,
+    precise,
+    refuse,
+    require_dtypes,
+    require_fractions,
+)
 from conceptlab.core import Rule, require_real, room, save
 
 
@@ -72,10 +78,7 @@ def rms_norm(
     if eps is None:
         eps = torch.finfo(precise(input)).eps
     y = _RMSNorm.call(input.contiguous(), weight, len(normalized_shape), eps)[0]
-    # torch's result is contiguous, or has its channels side by side in memory
-    if input.dim() in (4, 5) and not input.is_contiguous() and input.movedim(1, -1).is_contiguous():
-        return y.movedim(1, -1).contiguous().movedim(-1, 1)
-    return y
+    return in_torch_layout(y, input)
 
 
 class _LayerNorm(Rule):
