@@ -36,7 +36,8 @@ class Concept:
     Attributes:
         title: the idea in a few words.
         home: torch's module that holds the functions.
-        functions: the functions that every tier of the concept writes, by torch's name.
+        functions: the functions that every tier of the concept writes, by torch's name. One that torch has not is no
+            part: its name begins with an underscore, and only the concept's layers reach it.
         classes: the parts that are classes, each with the names of the functions that it is made on.
         family: which of torch's namespaces the classes belong to.
     """

@@ -138,6 +138,8 @@ class Registry:
         if concept.family != "nn":
             return  # optimizers and transforms are classes; nobody names their functions
         for function_name, function in concept.functions.items():
+            if function_name.startswith("_"):
+                continue  # a layer's own
             able = {tier: functions[function_name] for tier, functions in tiers.items() if function_name in functions}
             function_home = concept.home.__name__
             part = Part(
@@ -154,7 +156,7 @@ class Registry:
 
 
 def _part_names(concept: Concept) -> list[str]:
-    functions = concept.functions if concept.family == "nn" else ()
+    functions = [name for name in concept.functions if not name.startswith("_")] if concept.family == "nn" else []
     return [*(cls.__name__ for cls in concept.classes), *functions]
 
 

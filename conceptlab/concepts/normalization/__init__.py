@@ -34,6 +34,9 @@ takes $m = 1 / k$ at its batch number $k$, which makes them plain averages over 
 statistics take the place of $\mu$ and $\sigma^2$ and are constants, so $y$ is a line in $x$. Without running statistics
 (``track_running_stats=False``) evaluation uses the batch, as training does.
 
+With ``SyncBatchNorm`` the batch is that of all processes which train together: $N$, $\mu$ and $\sigma^2$ are theirs in
+common, while each keeps its own samples.
+
 **Layer normalization** looks at one sample, or one word, alone: training and evaluation are the same, and the size of
 the batch does not matter. Its $\gamma$ and $\beta$ have the shape ``normalized_shape``.
 
@@ -77,7 +80,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from conceptlab.concepts.normalization._batch import BatchNorm1d, BatchNorm2d, BatchNorm3d, torch_batch_norm
+from conceptlab.concepts.normalization._batch import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    SyncBatchNorm,
+    torch_batch_norm,
+    torch_sync_batch_norm,
+)
 from conceptlab.concepts.normalization._groups import (
     GroupNorm,
     InstanceNorm1d,
@@ -107,6 +117,7 @@ CONCEPT = Concept(
     home=F,
     functions={
         "batch_norm": Function(also={torch.batch_norm: torch_batch_norm}),
+        "_sync_batch_norm": Function(builtin=torch_sync_batch_norm),
         "layer_norm": Function(also={torch.layer_norm: torch_layer_norm}, autocast={"cuda": "float32"}),
         "rms_norm": Function(also={torch.rms_norm: None}, autocast={"cuda": "float32"}),
         "group_norm": Function(also={torch.group_norm: torch_group_norm}, autocast={"cuda": "float32"}),
@@ -118,6 +129,7 @@ CONCEPT = Concept(
         BatchNorm1d: ("batch_norm", "ones_", "zeros_"),
         BatchNorm2d: ("batch_norm", "ones_", "zeros_"),
         BatchNorm3d: ("batch_norm", "ones_", "zeros_"),
+        SyncBatchNorm: ("batch_norm", "_sync_batch_norm", "ones_", "zeros_"),
         LayerNorm: ("layer_norm", "ones_", "zeros_"),
         RMSNorm: ("rms_norm", "ones_"),
         GroupNorm: ("group_norm", "ones_", "zeros_"),

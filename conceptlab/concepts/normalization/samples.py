@@ -58,6 +58,22 @@ def _batch(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("no running statistics", (randn(2, 3, 4).requires_grad_(), None, None), {"training": True})
 
 
+def _batch_layer(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
+    """Of SyncBatchNorm, without other processes; PyTorch's own samples have the others."""
+    options: tuple[dict, ...] = (
+        {},
+        {"eps": 0.3, "momentum": 0.7},
+        {"momentum": None},
+        {"affine": False},
+        {"bias": False},
+        {"track_running_stats": False},
+    )
+    for setting in options:
+        yield Sample(f"images, {setting}", (randn(3, 2, 4, 5).requires_grad_(),), {}, (2,), setting)
+    yield Sample("matrix", (randn(6, 3).requires_grad_(),), init_args=(3,))
+    yield Sample("four axes of values", (randn(2, 3, 2, 1, 2, 3).requires_grad_(),), init_args=(3,))
+
+
 def _rows(randn: Draw, dtype: torch.dtype, *, with_bias: bool) -> Iterator[Sample]:
     def arguments(*shape: int, axes: int = 1) -> tuple:
         size = shape[len(shape) - axes :]
@@ -226,6 +242,12 @@ def _length(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("channels last", (images_last,))
 
 
+def _refused_batch_layer() -> Iterator[Sample]:
+    yield Sample("one axis", (torch.ones(3),), init_args=(3,))
+    yield Sample("no channels", (torch.ones(2, 0, 3),), init_args=(0,))
+    yield Sample("one value a channel", (torch.ones(1, 3),), init_args=(3,))
+
+
 def _refused_batch() -> Iterator[Sample]:
     x, mean, var = torch.ones(4, 3), torch.zeros(3), torch.ones(3)
     for name, args, kwargs in (
@@ -361,6 +383,7 @@ def _refused_length() -> Iterator[Sample]:
 
 _SAMPLES: Mapping[str, Callable[[Draw, torch.dtype], Iterator[Sample]]] = {
     "batch_norm": _batch,
+    "SyncBatchNorm": _batch_layer,
     "layer_norm": partial(_rows, with_bias=True),
     "rms_norm": partial(_rows, with_bias=False),
     "LayerNorm": _layer_norm_layer,
@@ -377,6 +400,7 @@ _SAMPLES: Mapping[str, Callable[[Draw, torch.dtype], Iterator[Sample]]] = {
 
 _REFUSED: Mapping[str, Callable[[], Iterator[Sample]]] = {
     "batch_norm": _refused_batch,
+    "SyncBatchNorm": _refused_batch_layer,
     "layer_norm": partial(_refused_rows, layer=True),
     "rms_norm": partial(_refused_rows, layer=False),
     "group_norm": _refused_groups,

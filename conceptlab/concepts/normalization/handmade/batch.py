@@ -66,7 +66,7 @@ def batch_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     _check(input, running_mean, running_var, weight, bias, training, eps)
-    x = _in_torch_layout(input)
+    x = dense(input)
     if not training:
         return WithConstants.call(x, running_mean, running_var, weight, bias, eps)
     return _WithBatch.call(x, running_mean, running_var, weight, bias, momentum, eps)[0]
@@ -90,12 +90,12 @@ class _WithBatch(Rule):
         momentum: float,
         eps: float,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        n = _values_per_channel(x)
-        mean = _mean(x)
+        n = values_per_channel(x)
+        mean = mean_of_channel(x)
         centred = x - mean
-        var = _mean_square(centred, n)
+        var = mean_square(centred, n)
         rstd = torch.rsqrt(var + eps)
-        y = _line(centred, _slope(rstd, _by_channel(weight, x)), _by_channel(bias, x)).to(x.dtype)
+        y = line(centred, slope(rstd, by_channel(weight, x)), by_channel(bias, x)).to(x.dtype)
         # an empty batch has no statistics, and leaves no trace
         if running_mean is not None and running_var is not None and x.numel() > 0:
             running_mean.mul_(1 - momentum).add_(mean.view(-1), alpha=momentum)
@@ -113,21 +113,21 @@ class _WithBatch(Rule):
     def backward(ctx: Any, g: Tensor | None, g_mean: Tensor | None, g_rstd: Tensor | None) -> tuple[Tensor | None, ...]:
         x, weight, mean, rstd = ctx.saved_tensors
         g = torch.zeros_like(x) if g is None else g
-        n = _values_per_channel(x)
+        n = values_per_channel(x)
         centred = x - mean
-        sum_g, sum_gx = _sum(g), _sum(centred * g)
+        sum_g, sum_gx = sum_of_channel(g), sum_of_channel(centred * g)
         grad_x = None
         if ctx.needs_input_grad[0]:
-            gamma = _by_channel(weight, x)
-            a = _slope(rstd, gamma)
-            from_rstd, from_mean = _slope(sum_gx, gamma), a * sum_g
+            gamma = by_channel(weight, x)
+            a = slope(rstd, gamma)
+            from_rstd, from_mean = slope(sum_gx, gamma), a * sum_g
             if g_rstd is not None:
                 from_rstd = from_rstd + g_rstd
             if g_mean is not None:
                 from_mean = from_mean - g_mean
             b, c = from_rstd * (rstd.pow(3) / -n), from_mean / -n
-            grad_x = torch.addcmul(_line(centred, b, c), g, a, out=room(centred)).to(x.dtype)
-        return grad_x, None, None, *_parameter_gradients(ctx, weight, rstd, sum_g, sum_gx), None, None
+            grad_x = torch.addcmul(line(centred, b, c), g, a, out=room(centred)).to(x.dtype)
+        return grad_x, None, None, *parameter_gradients(ctx, weight, rstd, sum_g, sum_gx), None, None
 
     @staticmethod
     def jvp(
@@ -136,10 +136,10 @@ class _WithBatch(Rule):
         x, weight, mean, rstd = ctx.saved_tensors
         x_t = torch.zeros_like(x) if x_t is None else x_t
         centred = x - mean
-        mean_t = _mean(x_t)
-        rstd_t = -rstd.pow(3) * _mean(centred * x_t)
+        mean_t = mean_of_channel(x_t)
+        rstd_t = -rstd.pow(3) * mean_of_channel(centred * x_t)
         z_t = (x_t - mean_t) * rstd + centred * rstd_t
-        return _affine_tangent(centred * rstd, z_t, weight, weight_t, bias_t).to(x.dtype), mean_t, rstd_t
+        return affine_tangent(centred * rstd, z_t, weight, weight_t, bias_t).to(x.dtype), mean_t, rstd_t
 
 
 class WithConstants(Rule):
@@ -147,8 +147,8 @@ class WithConstants(Rule):
 
     @staticmethod
     def forward(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-        a = _slope(_rstd(var, x, eps), _by_channel(weight, x))
-        return _line(_centred(x, mean), a, _by_channel(bias, x)).to(x.dtype)
+        a = slope(_rstd(var, x, eps), by_channel(weight, x))
+        return line(_centred(x, mean), a, by_channel(bias, x)).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -162,10 +162,10 @@ class WithConstants(Rule):
         rstd = _rstd(var, x, ctx.eps)
         grad_x, of_parameters = None, (None, None)
         if ctx.needs_input_grad[0]:
-            grad_x = (g * _slope(rstd, _by_channel(weight, x))).to(x.dtype)
+            grad_x = (g * slope(rstd, by_channel(weight, x))).to(x.dtype)
         if any(ctx.needs_input_grad[3:5]):
-            sum_gx = _sum(_centred(x, mean) * g)
-            of_parameters = _parameter_gradients(ctx, weight, rstd, _sum(g), sum_gx)
+            sum_gx = sum_of_channel(_centred(x, mean) * g)
+            of_parameters = parameter_gradients(ctx, weight, rstd, sum_of_channel(g), sum_gx)
         return grad_x, None, None, *of_parameters, None
 
     @staticmethod
@@ -175,69 +175,69 @@ class WithConstants(Rule):
         x, mean, var, weight = ctx.saved_tensors
         rstd = _rstd(var, x, ctx.eps)
         z = _centred(x, mean) * rstd
-        return _affine_tangent(z, x_t * rstd, weight, weight_t, bias_t).to(x.dtype)
+        return affine_tangent(z, x_t * rstd, weight, weight_t, bias_t).to(x.dtype)
 
 
 def _centred(x: Tensor, mean: Tensor) -> Tensor:
-    return x - _by_channel(mean, x).to(precise(x))
+    return x - by_channel(mean, x).to(precise(x))
 
 
-def _line(centred: Tensor, slope: Tensor, shift: Tensor | None) -> Tensor:
+def line(centred: Tensor, slope: Tensor, shift: Tensor | None) -> Tensor:
     """A multiply and an add. (``addcmul``, which broadcasts two of its operands here, takes three times as long.)"""
     product = torch.mul(centred, slope, out=room(centred))
     return product if shift is None else torch.add(product, shift, out=room(product))
 
 
-def _parameter_gradients(ctx: Any, weight: Tensor | None, rstd: Tensor, sum_g: Tensor, sum_gx: Tensor) -> tuple:
+def parameter_gradients(ctx: Any, weight: Tensor | None, rstd: Tensor, sum_g: Tensor, sum_gx: Tensor) -> tuple:
     grad_weight = None if weight is None else (rstd * sum_gx).view(-1).to(weight.dtype)
     return grad_weight, None if ctx.bias_dtype is None else sum_g.view(-1).to(ctx.bias_dtype)
 
 
-def _affine_tangent(z: Tensor, z_t: Tensor, weight: Tensor | None, weight_t: Any, bias_t: Any) -> Tensor:
+def affine_tangent(z: Tensor, z_t: Tensor, weight: Tensor | None, weight_t: Any, bias_t: Any) -> Tensor:
     """The product rule on γ z + β."""
-    y_t = z_t if weight is None else z_t * _by_channel(weight, z)
+    y_t = z_t if weight is None else z_t * by_channel(weight, z)
     if weight_t is not None:
-        y_t = y_t + z * _by_channel(weight_t, z)
-    return y_t if bias_t is None else y_t + _by_channel(bias_t, z)
+        y_t = y_t + z * by_channel(weight_t, z)
+    return y_t if bias_t is None else y_t + by_channel(bias_t, z)
 
 
-def _slope(values: Tensor, weight: Tensor | None) -> Tensor:
+def slope(values: Tensor, weight: Tensor | None) -> Tensor:
     return values if weight is None else weight * values
 
 
 def _rstd(var: Tensor, x: Tensor, eps: float) -> Tensor:
-    return torch.rsqrt(_by_channel(var, x).to(precise(x)) + eps)
+    return torch.rsqrt(by_channel(var, x).to(precise(x)) + eps)
 
 
-def _sum(x: Tensor) -> Tensor:
+def sum_of_channel(x: Tensor) -> Tensor:
     """The sum of each channel, (1, C, 1 …)."""
     return x.sum([0, *range(2, x.dim())], keepdim=True, dtype=precise(x))
 
 
-def _mean(x: Tensor) -> Tensor:
+def mean_of_channel(x: Tensor) -> Tensor:
     """The mean of each channel; 0 where there are no values."""
-    return x.mean([0, *range(2, x.dim())], keepdim=True, dtype=precise(x)) if x.numel() else _sum(x)
+    return x.mean([0, *range(2, x.dim())], keepdim=True, dtype=precise(x)) if x.numel() else sum_of_channel(x)
 
 
-def _mean_square(centred: Tensor, n: int) -> Tensor:
+def mean_square(centred: Tensor, n: int) -> Tensor:
     """The mean of the squares of each channel. A norm squares and adds in one pass over memory instead of three."""
     if centred.dim() == 2:
-        return _mean(centred * centred)
+        return mean_of_channel(centred * centred)
     of_samples = torch.linalg.vector_norm(centred, dim=tuple(range(2, centred.dim())), keepdim=True)
     return of_samples.square().sum(0, keepdim=True) / n
 
 
-def _values_per_channel(x: Tensor) -> int:
+def values_per_channel(x: Tensor) -> int:
     """N, or 1 where there are none, so that it divides."""
     return max(1, math.prod(x.shape[:1] + x.shape[2:]))
 
 
-def _by_channel(values: Any, x: Tensor) -> Any:
+def by_channel(values: Any, x: Tensor) -> Any:
     """One value a channel, (C), as (1, C, 1 …), which broadcasts over x."""
     return None if values is None else values.view((1, -1, *[1] * (x.dim() - 2)) if x.dim() > 1 else -1)
 
 
-def _in_torch_layout(x: Tensor) -> Tensor:
+def dense(x: Tensor) -> Tensor:
     """x, contiguous unless its channels lie side by side in memory: torch's result is laid out in one of these ways."""
     if x.is_contiguous() or (x.dim() in (4, 5) and x.movedim(1, -1).is_contiguous()):
         return x

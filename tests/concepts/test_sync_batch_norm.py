@@ -1,0 +1,146 @@
+"""Batch normalization across processes: two of them, over gloo, do what one does with all samples."""
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+
+import conceptlab as cl
+from conceptlab.core import declare, registry
+from conceptlab.nn import BatchNorm2d, SyncBatchNorm
+
+pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="torch has no gloo here")
+
+TIERS = sorted(set(registry.parts["SyncBatchNorm"].tiers) - {"builtin"})
+SPLITS = {"halves": (2, 2), "unequal": (1, 3), "one has none": (0, 4)}
+STATE = ("weight", "bias", "running_mean", "running_var")
+
+
+def batch():
+    """Samples, far from 0, and a weight of each value in the loss."""
+    generator = torch.Generator().manual_seed(1)
+    x, upstream = torch.randn(2, 4, 3, 2, 5, generator=generator, dtype=torch.float64)
+    return x + 100, upstream
+
+
+def run(layer, x, upstream, parameters=()):
+    """What a step leaves behind: outputs, gradients, second derivatives."""
+    x = x.clone().requires_grad_()
+    y = layer(x)
+    (gradient,) = torch.autograd.grad((y * upstream).sum(), x, create_graph=True)
+    # the square: a loss that a constant gradient would not change
+    ((y * upstream).sum() + (gradient * upstream).square().sum()).backward()
+    return [y.detach(), gradient.detach(), x.grad, layer.weight.grad, layer.bias.grad]
+
+
+def layer_of(cls, tier, **options):
+    layer = cls(3, tier=tier, **options).double()
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([0.5, -2.0, 3.0]))
+    return layer
+
+
+def worker(rank, folder):
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    try:
+        x, upstream = batch()
+        for tier in TIERS:
+            for sizes in SPLITS.values():
+                for options in ({}, {"momentum": None}, {"track_running_stats": False}):
+                    as_one(rank, tier, x, upstream, sizes, options)
+        layouts_and_halves(rank, x)
+        alone(rank, x)
+    finally:
+        dist.destroy_process_group()
+
+
+def as_one(rank, tier, x, upstream, sizes, options):
+    whole, mine = layer_of(BatchNorm2d, tier, **options), layer_of(SyncBatchNorm, tier, **options)
+    expected = run(whole, x, upstream)
+    part = x.split(sizes)[rank], upstream.split(sizes)[rank]
+    y, first, second, *parameters = run(mine, *part)
+    for name, ours, theirs in zip(("y", "first", "second"), (y, first, second), expected, strict=False):
+        torch.testing.assert_close(ours, theirs.split(sizes)[rank], rtol=1e-9, atol=1e-9, msg=f"{tier} {sizes} {name}")
+    for ours, theirs in zip(parameters, expected[3:], strict=True):  # those of all processes are added up later
+        dist.all_reduce(ours)
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+    for name, buffer in whole.named_buffers():
+        torch.testing.assert_close(mine.get_buffer(name), buffer, rtol=1e-9, atol=0)
+    mine.eval(), whole.eval()
+    torch.testing.assert_close(mine(x), whole(x), rtol=1e-9, atol=0)
+
+
+def layouts_and_halves(rank, x):
+    """The layout of the input, and its dtype beside parameters in float32."""
+    images = x[2 * rank : 2 * rank + 2].float().contiguous(memory_format=torch.channels_last)
+    layer = SyncBatchNorm(3)
+    assert layer(images).is_contiguous(memory_format=torch.channels_last)
+    half = images.bfloat16().requires_grad_()
+    y = layer(half)
+    y.float().square().sum().backward()
+    assert y.dtype is half.grad.dtype is torch.bfloat16
+    assert layer.weight.grad.dtype is torch.float32
+
+
+def alone(rank, x):
+    """A group of one is ordinary batch normalization."""
+    groups = [dist.new_group([each]) for each in range(2)]
+    layer, ordinary = SyncBatchNorm(3, process_group=groups[rank]).double(), nn.BatchNorm2d(3).double()
+    torch.testing.assert_close(layer(x[: 2 + rank]), ordinary(x[: 2 + rank]), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(tmp_path):
+    mp.spawn(worker, args=(str(tmp_path),), nprocs=2)
+
+
+@pytest.fixture
+def group(tmp_path):
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    yield dist.group.WORLD
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_derivatives(tier, group):
+    """In a process alone, where a sum over all processes is what it has."""
+    synchronized = declare("nn", tier)._sync_batch_norm
+    x, _ = batch()
+    inputs = (x[:2, :, :1, :3] - 100, torch.tensor([0.5, -2.0, 3.0]).double(), torch.ones(3).double())
+    inputs = tuple(t.clone().requires_grad_() for t in inputs)
+
+    def call(x, weight, bias):
+        return synchronized(x, None, None, weight, bias, 0.1, 1e-5, group)
+
+    expected = nn.functional.batch_norm(inputs[0], None, None, *inputs[1:], training=True)
+    torch.testing.assert_close(call(*inputs), expected, rtol=1e-9, atol=1e-9)
+    assert torch.autograd.gradcheck(call, inputs, check_forward_ad=tier == "handmade")
+    assert torch.autograd.gradgradcheck(call, inputs)
+    only_bias = (inputs[0].detach(), None, inputs[2])
+    assert torch.autograd.gradcheck(lambda bias: call(*only_bias[:2], bias), inputs[2:])
+
+
+def test_conversion_keeps_tiers():
+    net = nn.Sequential(nn.BatchNorm2d(3), BatchNorm2d(3, tier="naive"), nn.Sequential(nn.BatchNorm1d(2), nn.ReLU()))
+    state = net.state_dict()
+    converted = SyncBatchNorm.convert_sync_batchnorm(net)
+    layers = [layer for layer in converted.modules() if isinstance(layer, nn.SyncBatchNorm)]
+    assert [(type(layer), layer.tier) for layer in layers] == [
+        (SyncBatchNorm, "handmade"),
+        (SyncBatchNorm, "naive"),
+        (SyncBatchNorm, "handmade"),
+    ]
+    assert converted.state_dict().keys() == state.keys()
+
+
+def test_torchs_own_is_swapped():
+    net = nn.SyncBatchNorm.convert_sync_batchnorm(nn.Sequential(nn.BatchNorm2d(3)))
+    report = cl.swap(net, "handmade")
+    assert type(net[0]) is SyncBatchNorm
+    report.undo()
+    assert type(net[0]) is nn.SyncBatchNorm
+
+
+def test_the_functions_of_layers_are_no_parts():
+    assert not [name for name in registry.parts if name.startswith("_")]
