@@ -73,9 +73,10 @@ verify-quick: $(READY)  ## the same in three minutes: a draw of the parts, some 
 bench: $(READY)  ## measure every part against torch's own; ARGS="conv2d --threads 2"
 	$(BIN)/conceptlab bench $(ARGS)
 
-docs: $(READY)  ## write again what is generated: the stubs and the table of parts
+docs: $(READY)  ## write again what is generated: the stubs, the table of parts, what is missing
 	$(BIN)/python -m conceptlab.stubs
 	$(BIN)/python -m conceptlab.catalog
+	$(BIN)/python -m conceptlab.missing
 
 clean:  ## remove what was made here: environments, caches, runs
 	rm -rf .venv .venv-oldest build dist outputs multirun runs htmlcov .coverage .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -26,7 +26,7 @@ CONCEPT_NAMES = [name for name in registry.concepts if (ROOT / "concepts" / name
 LEVELS = (
     ("core",),
     ("concepts",),
-    ("nn", "optim", "transforms", "engine", "swapping", "lightning", "stubs", "catalog"),
+    ("nn", "optim", "transforms", "engine", "swapping", "lightning", "stubs", "catalog", "missing"),
     ("verify", "bench"),
     ("configuration", "data", "models", "tasks", "compare", "launch"),
     ("cli",),
