@@ -3,6 +3,7 @@
 ``python -m conceptlab.stubs`` writes them again. Constructors have torch's types, and those of one version of torch.
 """
 
+import collections.abc
 import importlib
 import inspect
 import types
@@ -19,6 +20,7 @@ MODULES = (
     "conceptlab.nn.functional",
     "conceptlab.nn.init",
     "conceptlab.optim",
+    "conceptlab.optim.lr_scheduler",
     "conceptlab.transforms",
 )
 TORCH = ".".join(torch.__version__.split(".")[:2])
@@ -44,7 +46,7 @@ def text(module: str) -> str:
             body.append(_function(name, signature, {}, imports))
         elif inspect.isclass(value) and issubclass(value, Tiered):
             imports.add(value.__module__)
-            hints = typing.get_type_hints(registry.parts[name].torch.__init__)
+            hints = _hints(registry.parts[name].torch.__init__)
             signature = inspect.signature(value).replace(return_annotation=None)
             body.append(f"class {name}({value.__module__}.{name}):")
             body.append("    " + _function("__init__", signature, hints, imports, first="self, "))
@@ -53,6 +55,14 @@ def text(module: str) -> str:
             passed.append(f"from {source} import {name} as {name}")
     lines = [HEADER, *(f"import {name}" for name in sorted(imports)), *passed, "", *body]
     return "\n".join(lines) + "\n"
+
+
+def _hints(function: Any) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except NameError:
+        # torch imports some of these names for type checkers only
+        return typing.get_type_hints(function, localns=vars(collections.abc))
 
 
 def _function(

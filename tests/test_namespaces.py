@@ -11,8 +11,9 @@ from conceptlab import nn, optim, transforms
 from conceptlab.core import registry
 from conceptlab.nn import functional as F
 from conceptlab.nn import init
+from conceptlab.optim import lr_scheduler
 
-NAMESPACES = {module.__name__: module for module in (nn, F, init, optim, transforms)}
+NAMESPACES = {module.__name__: module for module in (nn, F, init, optim, lr_scheduler, transforms)}
 
 
 @pytest.mark.parametrize("part", registry.parts.values(), ids=registry.parts)
@@ -44,6 +45,8 @@ def test_a_layer_that_is_not_by_hand_names_torchs():
         F.ctc_loss  # noqa: B018
     with pytest.raises(AttributeError, match=r"torch\.optim\.LBFGS"):
         optim.LBFGS  # noqa: B018
+    with pytest.raises(AttributeError, match=r"torch\.optim\.lr_scheduler\.CyclicLR"):
+        lr_scheduler.CyclicLR  # noqa: B018
     with pytest.raises(AttributeError, match=r"torchvision\.transforms\.v2\.AugMix"):
         transforms.AugMix  # noqa: B018
     with pytest.raises(ImportError):

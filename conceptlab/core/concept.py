@@ -7,9 +7,14 @@ from typing import Any, Literal
 
 from conceptlab.core.autocast import Autocast
 
-Family = Literal["nn", "optim", "transforms"]
+Family = Literal["nn", "optim", "optim.lr_scheduler", "transforms"]
 
-TORCH_HOME: dict[Family, str] = {"nn": "torch.nn", "optim": "torch.optim", "transforms": "torchvision.transforms.v2"}
+TORCH_HOME: dict[Family, str] = {
+    "nn": "torch.nn",
+    "optim": "torch.optim",
+    "optim.lr_scheduler": "torch.optim.lr_scheduler",
+    "transforms": "torchvision.transforms.v2",
+}
 """Where torch keeps the classes of each family."""
 
 
@@ -80,5 +85,5 @@ class Part:
 
     @property
     def is_class(self) -> bool:
-        """Whether it is a layer, an optimizer or a transform, rather than a function."""
+        """Whether it is a layer, an optimizer, a scheduler or a transform, rather than a function."""
         return isinstance(self.torch, type)

@@ -200,7 +200,7 @@ def checked_object(part: Part, value: Any) -> Any:
     Raises:
         TypeError: it is of another kind.
     """
-    # the class a user's class has to descend from: Module for layers and transforms, Optimizer for optimizers
+    # the class a user's class has to descend from: Module for layers and transforms, Optimizer, LRScheduler
     wanted = inspect.getmro(part.torch)[-2] if part.is_class else None
     fits = isinstance(value, type) and issubclass(value, wanted) if wanted else callable(value)
     if not fits or (wanted is None and isinstance(value, type)):

@@ -136,7 +136,7 @@ class Registry:
             able: dict[str, Any] = {tier: cls for tier, functions in tiers.items() if functions.keys() >= needs}
             self._parts[cls.__name__] = Part(cls.__name__, name, home, public, twin, able | {"builtin": twin})
         if concept.family != "nn":
-            return  # optimizers and transforms are classes; nobody names their functions
+            return  # optimizers, schedulers and transforms are classes; nobody names their functions
         for function_name, function in concept.functions.items():
             if function_name.startswith("_"):
                 continue  # a layer's own

@@ -6,18 +6,19 @@
 >>> optimizer.tier
 'naive'
 
-Schedulers only set numbers, and are torch's.
+Schedulers are in `conceptlab.optim.lr_scheduler`.
 """
 
 import torch.optim
 
 from conceptlab.core.surface import Surface
+from conceptlab.optim import lr_scheduler
 
-_surface = Surface(__name__, torch.optim, passes=("Optimizer", "lr_scheduler"))
+_surface = Surface(__name__, torch.optim, passes=("Optimizer",))
 _contents = _surface.contents()
 globals().update(_contents)
 
-__all__ = list(_contents)
+__all__ = ["lr_scheduler", *_contents]
 __getattr__ = _surface.get
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.utilities.model_helpers import is_overridden
+from torch.optim.lr_scheduler import LRScheduler
 
 from conceptlab.core import Parts, message
 from conceptlab.swapping.answering import answer_functions
@@ -26,7 +27,7 @@ class SwapParts(L.Callback):
         parts: the parts setting; see `conceptlab.Parts`.
         only: limits it to modules of some qualified names; see `conceptlab.swap`.
         functions: whether also the functions that ``forward`` and the steps call are answered: the loss, for instance.
-        optimizers: whether optimizers are swapped, too.
+        optimizers: whether optimizers are swapped, too, and their schedulers.
 
     Attributes:
         reports: what each swap did.
@@ -74,6 +75,9 @@ class SwapParts(L.Callback):
         if self.optimizers:
             for optimizer in trainer.optimizers:
                 self._keep(swap(optimizer, self.parts))
+            for config in trainer.lr_scheduler_configs:
+                if isinstance(config.scheduler, LRScheduler):
+                    self._keep(swap(config.scheduler, self.parts))
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Swap what was made since `setup`; within fit that has been done."""

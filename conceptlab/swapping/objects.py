@@ -1,10 +1,11 @@
-"""`swap`: exchange the parts of a model, an optimizer or a transform that already exists."""
+"""`swap`: exchange the parts of a model, an optimizer, a scheduler or a transform that already exists."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from conceptlab.core import Parts, message
 from conceptlab.swapping.answering import answer_functions
@@ -12,6 +13,7 @@ from conceptlab.swapping.modules import swap_modules
 from conceptlab.swapping.optimizers import swap_optimizer
 from conceptlab.swapping.places import is_container_of_transforms
 from conceptlab.swapping.report import SwapReport
+from conceptlab.swapping.schedulers import swap_scheduler
 from conceptlab.swapping.wanted import Only, Wanted, be_strict
 
 
@@ -23,7 +25,7 @@ def swap(
     functions: bool = False,
     strict: bool = False,
 ) -> SwapReport:
-    """Exchange the parts of a model, an optimizer or a transform, in place.
+    """Exchange the parts of a model, an optimizer, a scheduler or a transform, in place.
 
     Weights, hooks, names, aliases, tied weights and references stay. A part is exchanged where an object's type *is*
     torch's class, or conceptlab's; the report says what was skipped, and why. ``"builtin"`` gives torch's own class
@@ -44,7 +46,8 @@ def swap(
 
     Args:
         target: a ``torch.nn.Module``, which may be compiled or wrapped by DDP; an optimizer, with or without a
-            scheduler; a transform of ``torchvision.transforms.v2``, or a ``Compose`` of them.
+            scheduler; a scheduler, and with it those that it is made of; a transform of ``torchvision.transforms.v2``,
+            or a ``Compose`` of them.
         parts: the parts setting; see `conceptlab.Parts`.
         only: limits it to modules of some qualified names: an fnmatch pattern, several of them, or a function.
         functions: whether also the functions that a model's forward calls are answered, within the limits of `use`:
@@ -73,6 +76,8 @@ def swap(
             swap_modules(target, wanted, report)
         elif isinstance(target, Optimizer):
             swap_optimizer(target, wanted, report)
+        elif isinstance(target, LRScheduler):
+            swap_scheduler(target, wanted, report)
         else:
             raise _no_target(target)
         if functions:
@@ -90,7 +95,7 @@ def _no_target(target: Any) -> TypeError:
     return TypeError(
         message(
             "swap",
-            expected="a torch.nn.Module, an optimizer or a transform",
+            expected="a torch.nn.Module, an optimizer, a scheduler or a transform",
             received=repr(type(target)),
             remedy="For functions there is conceptlab.use.",
         )

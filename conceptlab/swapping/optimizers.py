@@ -9,49 +9,21 @@ from typing import Any
 from torch.optim import Optimizer
 
 from conceptlab.core import Choice, Part, message
-from conceptlab.swapping.classes import (
-    adds_no_constructor,
-    assign,
-    implementation_of,
-    is_as_chosen,
-    parts_by_class,
-)
-from conceptlab.swapping.report import Skipped, Swapped, SwapReport
+from conceptlab.swapping.classes import adds_no_constructor, assign
+from conceptlab.swapping.report import SwapReport
+from conceptlab.swapping.single import swap_single
 from conceptlab.swapping.wanted import Refused, Wanted
 
 
 def swap_optimizer(optimizer: Optimizer, wanted: Wanted, report: SwapReport) -> None:
     """Exchange an optimizer's class."""
-    known = parts_by_class()
-    part = next((known[base] for base in type(optimizer).__mro__ if base in known), None)
-    choice = wanted.choice(part.name) if part else None
-    if part is None or choice is None:
-        return
-    name = type(optimizer).__name__
-    try:
-        if choice.implementation is None:
-            raise Refused(choice.reason)
-        if is_as_chosen(optimizer, type(optimizer), choice):
-            report.unchanged += 1
-            return
-        _refuse_unfit(optimizer, part, known)
-        before = implementation_of(optimizer)
-        way = _perform(optimizer, part, choice, report)
-        report.swapped.append(Swapped(name, part.name, before, choice.label, way))
-    except Refused as reason:
-        report.skipped.append(Skipped(name, part.name, str(reason)))
-
-
-def _refuse_unfit(optimizer: Optimizer, part: Part, known: dict[type, Part]) -> None:
-    cls = type(optimizer)
-    if cls not in known:
-        raise Refused(f"{cls.__name__} subclasses {part.name}, and may override anything that its step reaches")
-    step = vars(optimizer).get("step")
-    if step is not None and not _is_of_scheduler(step):
-        raise Refused("its step was replaced on the object, so that no class's would be called")
+    swap_single(optimizer, type(optimizer).__name__, wanted, report, _perform)
 
 
 def _perform(optimizer: Optimizer, part: Part, choice: Choice, report: SwapReport) -> str:
+    step = vars(optimizer).get("step")
+    if step is not None and not _is_of_scheduler(step):
+        raise Refused("its step was replaced on the object, so that no class's would be called")
     cls = choice.implementation
     report.on_undo(lambda: _settle(optimizer))  # after the class has come back
     if choice.tier is not None or adds_no_constructor(cls, part.torch):

@@ -11,7 +11,7 @@ class Swapped:
 
     Attributes:
         name: where it was: the module's qualified name, empty for the root; for a function that a module holds, the
-            attribute's; for an optimizer, its class.
+            attribute's; for an optimizer or a scheduler, its class.
         part: torch's name of the part.
         before: the tier, or the class, that was there.
         after: the tier, or the import path, that is there now.

@@ -91,10 +91,12 @@ class Classification(L.LightningModule):
         self.log_dict(values, batch_size=len(batch[1]), prog_bar=True, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
-        """The optimizer on its parts, and the scheduler made after the swap."""
+        """The optimizer and its scheduler, each on its parts."""
         optimizer = hydra.utils.instantiate(self.settings.optimizer, _convert_="all")(self.parameters())
         self.reports["optimizer"] = cl.swap(optimizer, self.settings.parts)
         configured = {"optimizer": optimizer}
         if self.settings.scheduler is not None:
-            configured["lr_scheduler"] = hydra.utils.instantiate(self.settings.scheduler, _convert_="all")(optimizer)
+            scheduler = hydra.utils.instantiate(self.settings.scheduler, _convert_="all")(optimizer)
+            self.reports["scheduler"] = cl.swap(scheduler, self.settings.parts)
+            configured["lr_scheduler"] = scheduler
         return configured

@@ -140,6 +140,15 @@ def slopes(x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
     return _bowl(x) * (x - 1), torch.stack([a - 1 - 20 * a * off, 10 * off]) / 25
 
 
+def wind(x: Tensor, step: int) -> Tensor:
+    """What is added to the gradients of a trajectory: it turns with every step.
+
+    Without it the gradients vanish near a minimum, and an optimizer that divides by their size makes steps of what is
+    left of them: rounding, by which two right implementations part.
+    """
+    return torch.cos(1.3 * step + torch.arange(x.numel(), dtype=x.dtype)).view_as(x)
+
+
 def _bowl(x: Tensor) -> Tensor:
     return torch.linspace(0.1, 3, x.numel(), dtype=x.dtype).view_as(x)
 

@@ -17,12 +17,13 @@ from conceptlab.verify import samples as own_samples
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import SEED
 
-Kind = Literal["function", "layer", "optimizer", "initializer", "transform"]
+Kind = Literal["function", "layer", "optimizer", "scheduler", "initializer", "transform"]
 
 HOMES: dict[str, Kind] = {
     "torch.nn": "layer",
     "torch.nn.functional": "function",
     "torch.optim": "optimizer",
+    "torch.optim.lr_scheduler": "scheduler",
     "torch.nn.init": "initializer",
     "torchvision.transforms.v2": "transform",
 }
@@ -148,8 +149,8 @@ def target(implementation: Any, like: Any) -> Target:
 
     Args:
         implementation: the object, or an import path ``module:object``.
-        like: torch's class or function, or its name: of torch.nn, torch.nn.functional, torch.optim, torch.nn.init, or
-            torchvision.transforms.v2.
+        like: torch's class or function, or its name: of torch.nn, torch.nn.functional, torch.optim and its
+            lr_scheduler, torch.nn.init, or torchvision.transforms.v2.
 
     Raises:
         ValueError: torch has no such name, or the import path leads nowhere.

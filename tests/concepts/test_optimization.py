@@ -8,10 +8,12 @@ from torch import nn
 from torch._subclasses import FakeTensorMode
 
 from conceptlab.core import registry
+from conceptlab.core.namespace import all_tiers
 from conceptlab.verify import checks, torch_samples
 from conceptlab.verify.closeness import check_same
 from conceptlab.verify.optimizer_settings import every_term, plain_settings
 from conceptlab.verify.steps import (
+    argument_names,
     check_alike,
     in_double,
     objective,
@@ -83,29 +85,49 @@ def test_pytorch_has_error_inputs(part):
 
 @EACH_PART
 def test_refusals(part, tier):
-    ours, _ = both(part, tier, points, {"fused": True})
-    give_gradients(ours, 0)
-    ours.grad_scale = torch.tensor(1024.0)
-    with pytest.raises(NotImplementedError, match="fused=None"):
-        ours.step()
     with pytest.raises(ValueError, match="tier"):
         part.tiers["handmade"](points(), tier="handmad")
-    if part.name == "SGD":
-        return
-    ours, theirs = both(part, tier, points, {"capturable": True})
-    for optimizer in (ours, theirs):
-        give_gradients(optimizer, 0)
-        with pytest.raises(AssertionError, match="If capturable=True, params and state_steps must be on supported"):
-            optimizer.step()
-    with pytest.raises(RuntimeError, match="must contain a list of singleton tensors"):
-        ours.ops.adam([], [], [], [], [], [1], amsgrad=False, beta1=0.9, beta2=0.99, lr=1, **NO_DECAY)
+    if "fused" in argument_names(part.torch):
+        ours, _ = both(part, tier, points, {"fused": True})
+        give_gradients(ours, 0)
+        ours.grad_scale = torch.tensor(1024.0)
+        with pytest.raises(NotImplementedError, match="fused=None"):
+            ours.step()
+    if "capturable" in argument_names(part.torch):
+        ours, theirs = both(part, tier, points, {"capturable": True})
+        for optimizer in (ours, theirs):
+            give_gradients(optimizer, 0)
+            with pytest.raises(AssertionError, match=r"If capturable=True, params.* must be on supported devices"):
+                optimizer.step()
 
 
-NO_DECAY = {"weight_decay": 0.0, "eps": 1e-8, "maximize": False}
+@EACH_PART
+def test_a_count_that_is_no_tensor(part, tier):
+    name = part.name.lower()
+    if name == "sgd":
+        pytest.skip("it counts nothing")
+    ours, theirs = getattr(all_tiers("optim")[tier], name), registry.concepts["optimization"].builtin(name)
+    for counts in COUNTS[name]:
+        for function in (ours, theirs):
+            with pytest.raises(RuntimeError, match="must contain a list of singleton tensors"):
+                function(*STATE[name], *counts, **NUMBERS[name])
+
+
+COUNTS = {name: [([1],)] for name in ("adam", "adamw", "rmsprop", "adagrad")} | {"nadam": [([1], []), ([], [1])]}
+STATE = {"adam": [[]] * 5, "adamw": [[]] * 5, "rmsprop": [[]] * 5, "adagrad": [[]] * 3, "nadam": [[]] * 4}
+_ADAM = {"beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1, "lr": 0.1, "eps": 1e-8, "maximize": True}
+NUMBERS = {
+    "sgd": {"momentum": 0.9, "dampening": 0.1, "nesterov": False, "weight_decay": 0.1, "lr": 0.1, "maximize": True},
+    "adam": _ADAM | {"amsgrad": True},
+    "adamw": _ADAM | {"amsgrad": True},
+    "rmsprop": {"lr": 0.1, "alpha": 0.9, "eps": 1e-8, "weight_decay": 0.1, "momentum": 0.9, "centered": True},
+    "adagrad": {"lr": 0.1, "lr_decay": 0.1, "eps": 1e-8, "weight_decay": 0.1, "maximize": True},
+    "nadam": _ADAM | {"momentum_decay": 0.1},
+}
 
 
 @pytest.mark.parametrize("tier", ["naive", "handmade"])
-@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+@pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam", "RMSprop"])
 def test_a_step_that_is_recorded_in_a_cuda_graph(name, tier):
     """Refused in torch's words, since the step count would be that of the recording; taken with capturable=True."""
     make = registry.parts[name].tiers["handmade"]
@@ -120,7 +142,7 @@ def test_a_step_that_is_recorded_in_a_cuda_graph(name, tier):
             make([p], tier=tier).step()
 
 
-@pytest.mark.parametrize(("part", "tier"), [case for case in TIERS if case.values[0].name != "SGD"])
+@pytest.mark.parametrize(("part", "tier"), [case for case in TIERS if case.values[0].name in ("Adam", "AdamW")])
 def test_amsgrad_is_differentiable(part, tier):
     """In any number of steps, against finite differences."""
 
@@ -148,15 +170,38 @@ def test_functions_alone(part, tier):
         params, grads = [p.detach() for p in points()], [p.detach() * 2 for p in points()]
         if name == "sgd":
             states = [[None, torch.ones(2, 5)]]
-            numbers = {"momentum": 0.9, "dampening": 0.1, "nesterov": False, "weight_decay": 0.1, "lr": 0.1}
-            function(params, grads, *states, **numbers, maximize=True)
         else:
-            states = [[torch.ones_like(p) for p in params] for _ in range(3)]
-            states.append([torch.tensor(4.0), torch.tensor(7.0)])  # two ages
-            numbers = {"beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1, "lr": 0.1, "eps": 1e-8}
-            function(params, grads, *states, **numbers, maximize=True, amsgrad=True)
+            # two ages, and for NAdam two products of one age, too
+            ages = [torch.tensor(4.0), torch.tensor(4.0 if name == "nadam" else 7.0)]
+            products = [[torch.tensor(0.5), torch.tensor(0.6)]] if name == "nadam" else []
+            count = len(STATE[name]) - 2
+            states = [*([torch.full_like(p, 0.5) for p in params] for _ in range(count)), *products, ages]
+        function(params, grads, *states, **NUMBERS[name])
         results.append((params, grads, states))
     check_same(*results, "functions")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128, torch.bfloat16])
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+def test_adagrad_of_gradients_that_are_sparse_in_two_axes(tier, dtype):
+    """Entries of one place add up, one that is in float32 rounded once; torch squares complex numbers, here."""
+    part = registry.parts["Adagrad"]
+    setting = {"lr": 0.1, "lr_decay": 0.5, "initial_accumulator_value": 0.1}
+    ours, theirs = both(part, tier, lambda: [nn.Parameter(torch.ones(3, 4, 2, dtype=dtype))], setting)
+    for seed in range(3):
+        generator = torch.Generator().manual_seed(seed)
+        places = torch.tensor([[0, 2, 0, 1][: seed + 2], [3, 1, 3, 0][: seed + 2]])
+        values = torch.randn(seed + 2, 2, generator=generator).to(dtype)
+        for optimizer in (ours, theirs):
+            (p,) = parameters(optimizer)
+            p.grad = torch.sparse_coo_tensor(places, values, (3, 4, 2))
+            optimizer.step()
+        check_same(
+            parameters(ours)[0].detach(),
+            parameters(theirs)[0].detach(),
+            f"step {seed + 1}",
+            bound=1e-2 if dtype == torch.bfloat16 else 1e-9,
+        )
 
 
 @EACH_PART

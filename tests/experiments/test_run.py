@@ -86,9 +86,16 @@ def test_the_configuration_can_be_run_again_as_it_is(run, tmp_path):
     assert again.metrics == run.metrics
 
 
+def test_the_scheduler_is_what_parts_say():
+    setting = ("parts=builtin", "parts.CosineAnnealingLR=naive", "scheduler=cosine")
+    task, _ = build(compose(quick(*setting)))
+    assert task.configure_optimizers()["lr_scheduler"].tier == "naive"
+    assert [entry.part for entry in task.reports["scheduler"].swapped] == ["CosineAnnealingLR"]
+
+
 def test_the_record_of_swaps_names_what_was_swapped(run):
     record = json.loads((run.folder / "swap.json").read_text())
-    assert {"model", "loss", "optimizer", "transform"} <= set(record)
+    assert {"model", "loss", "optimizer", "scheduler", "transform"} <= set(record)
     assert ("1", "Linear", "handmade") in [(e["name"], e["part"], e["after"]) for e in record["model"]["swapped"]]
     assert [e["part"] for e in record["optimizer"]["swapped"]] == ["SGD"]
 

@@ -107,6 +107,7 @@ def test_fit(tmp_path):
     text = "\n".join(str(report) for report in callback.reports)
     assert "Linear builtin -> handmade" in text
     assert "SGD builtin -> handmade" in text
+    assert "StepLR builtin -> handmade" in text
     callback.undo()
     assert type(task) is Task
     assert type(task.net[0]) is type(task.net[2]) is nn.Linear

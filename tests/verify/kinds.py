@@ -136,6 +136,51 @@ class AdamOfFloat32(RightAdam):
             self.state[p]["exp_avg"] = self.state[p]["exp_avg"].float()
 
 
+class RightStepLR(torch.optim.lr_scheduler.LRScheduler):
+    """From the formula, with nothing of ours and nothing of torch's own StepLR."""
+
+    def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
+        self.step_size, self.gamma = step_size, gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        factor = self.gamma if self.is_time() else 1
+        return [group["lr"] * factor for group in self.optimizer.param_groups]
+
+    def is_time(self):
+        return self.last_epoch > 0 and self.last_epoch % self.step_size == 0
+
+    def _get_closed_form_lr(self):
+        return [base * self.gamma ** (self.last_epoch // self.step_size) for base in self.base_lrs]
+
+
+class StepOneLate(RightStepLR):
+    def is_time(self):
+        return self.last_epoch > 1 and self.last_epoch % self.step_size == 1
+
+
+class StepFromTheFirstRate(RightStepLR):
+    """Forgets what others did to the learning rate."""
+
+    def get_lr(self):
+        return self._get_closed_form_lr()
+
+
+class StepThatKeepsItsCount(RightStepLR):
+    """Counts where no ``state_dict`` sees it."""
+
+    __slots__ = ("own",)
+
+    def is_time(self):
+        self.own = getattr(self, "own", -1) + 1
+        return self.own > 0 and self.own % self.step_size == 0
+
+
+class StepOfAllGroupsAlike(RightStepLR):
+    def get_lr(self):
+        return [super().get_lr()[0]] * len(self.base_lrs)
+
+
 def _bound(tensor, a, mode, nonlinearity, fans):
     if tensor.dim() < 2:
         raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")

@@ -1,4 +1,4 @@
-"""Optimizers, initializers and transforms: right ones pass, wrong ones fail where one expects, torch's own pass."""
+"""Optimizers, schedulers, initializers, transforms: right ones pass, wrong ones fail as expected, torch's own pass."""
 
 import importlib
 import inspect
@@ -10,6 +10,7 @@ from torchvision.transforms import v2
 from conceptlab.core import registry
 from conceptlab.core.namespace import all_tiers
 from conceptlab.verify import checks, verify
+from conceptlab.verify.scheduler_settings import SETTINGS
 from conceptlab.verify.target import HOMES, target, tier_of
 
 from . import kinds
@@ -25,6 +26,7 @@ def failed(implementation, like, *only):
 RIGHT = [
     (kinds.RightSGD, "SGD"),
     (kinds.RightAdam, "Adam"),
+    (kinds.RightStepLR, "StepLR"),
     (kinds.right_kaiming, "kaiming_uniform_"),
     (kinds.RightFlip, "RandomHorizontalFlip"),
 ]
@@ -51,6 +53,10 @@ WRONG = [
     (kinds.AdamWithoutThePower, "Adam", "missing_gradients", "constructed"),
     (kinds.AdamWithEpsInTheRoot, "Adam", "missing_gradients", "constructed"),
     (kinds.AdamOfFloat32, "Adam", "state_dtypes", "missing_gradients"),
+    (kinds.StepOneLate, "StepLR", "schedule", "closed_form"),
+    (kinds.StepFromTheFirstRate, "StepLR", "changed_in_between", "schedule"),
+    (kinds.StepThatKeepsItsCount, "StepLR", "state_exchanged", "schedule"),
+    (kinds.StepOfAllGroupsAlike, "StepLR", "schedule", "warned"),
     (kinds.kaiming_with_swapped_fans, "kaiming_uniform_", "values", "refused"),
     (kinds.kaiming_without_generator, "kaiming_uniform_", "generator", "values"),
     (kinds.kaiming_of_another_slope, "kaiming_uniform_", "signature", "refused"),
@@ -112,18 +118,19 @@ def test_a_wrong_function_below_a_transform(monkeypatch, wrong, fails, says):
 
 
 def torchs_own():
-    """Everything of torch's that is of one of the three kinds."""
+    """Everything of torch's that is of one of the four kinds."""
     for home, kind in HOMES.items():
-        if kind not in ("optimizer", "initializer", "transform"):
+        if kind not in ("optimizer", "scheduler", "initializer", "transform"):
             continue
         module = importlib.import_module(home)
         for name, value in sorted(vars(module).items()):
-            bases = {"optimizer": torch.optim.Optimizer, "transform": torch.nn.Module}
+            scheduler = torch.optim.lr_scheduler.LRScheduler
+            bases = {"optimizer": torch.optim.Optimizer, "scheduler": scheduler, "transform": torch.nn.Module}
             if kind == "initializer":
                 mine = inspect.isfunction(value) and not name.startswith("_")
             else:
                 mine = isinstance(value, type) and issubclass(value, bases[kind])
-            if mine and value not in (torch.optim.Optimizer, v2.Transform):
+            if mine and value not in (torch.optim.Optimizer, scheduler, v2.Transform) and not name.startswith("_"):
                 yield name, value, kind
 
 
@@ -145,6 +152,7 @@ def test_torchs_own_is_not_accused(check):
 def test_all_of_torchs_are_there():
     found = {kind: [name for name, _, k in torchs_own() if k == kind] for _, _, kind in torchs_own()}
     assert len(found["optimizer"]) >= 15
+    assert set(found["scheduler"]) == set(SETTINGS)
     assert len(found["initializer"]) >= 25
     assert len(found["transform"]) >= 55
     assert {target(value, like=value).kind for _, value, kind in torchs_own() if kind == "transform"} == {"transform"}

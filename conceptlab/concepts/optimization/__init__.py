@@ -20,13 +20,38 @@ Each parameter moves by about $\gamma$, whatever the size of its gradient. With 
 stands for $v$. In Adam, weight decay enters the gradient, $g = g_t + \lambda \theta$, and so is scaled like one; in
 **AdamW** it shrinks the parameters by itself, $\theta \leftarrow (1 - \gamma \lambda)\, \theta$ before the step.
 
-Parameters without a gradient are left alone. A complex number is two real ones to Adam. Parameters in half precision
-have their state in half precision, as torch has it. ``foreach`` and ``fused`` choose between torch's programs of one
-formula; a tier has one program, and takes either. ``differentiable`` and ``capturable`` mean what they do in torch.
+**RMSprop** divides by the root of a mean of squares, and corrects no bias. $\alpha$ is ``alpha``; $v$ (``square_avg``),
+$m$ (``grad_avg``) and $b$ (``momentum_buffer``) start at 0. If ``centered``, $\tilde v = v - m^2$, an estimate of the
+variance, else $\tilde v = v$.
+
+$$ v \leftarrow \alpha v + (1 - \alpha)\, g^2, \qquad m \leftarrow \alpha m + (1 - \alpha)\, g, \qquad
+   b \leftarrow \mu b + \frac{g}{\sqrt{\tilde v} + \epsilon}, \qquad \theta \leftarrow \theta - \gamma\, b $$
+
+**Adagrad** divides by the root of the sum of all squares so far. $\eta$ is ``lr_decay``; $s$ (``sum``) starts at
+``initial_accumulator_value``. It takes sparse gradients, and then touches only the entries they hold.
+
+$$ s \leftarrow s + g^2, \qquad
+   \theta \leftarrow \theta - \frac{\gamma}{1 + (t - 1)\, \eta} \cdot \frac{g}{\sqrt s + \epsilon} $$
+
+**NAdam** is Adam with Nesterov's momentum, which grows from half of $\beta_1$ to $\beta_1$. $\psi$ is
+``momentum_decay``; $\Pi$ (``mu_product``) starts at 1; weight decay is Adam's, or AdamW's if
+``decoupled_weight_decay``.
+
+$$ \mu_t = \beta_1 \left( 1 - \tfrac12\, 0.96^{t \psi} \right), \qquad \Pi \leftarrow \Pi\, \mu_t, \qquad
+   \theta \leftarrow \theta - \frac{\gamma}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
+   \left( \frac{\mu_{t+1}\, m}{1 - \Pi\, \mu_{t+1}} + \frac{(1 - \mu_t)\, g}{1 - \Pi} \right) $$
+
+Parameters without a gradient are left alone. A complex number is two real ones to all but SGD. Parameters in half
+precision have their state in half precision, as torch has it. ``foreach`` and ``fused`` choose between torch's programs
+of one formula; a tier has one program, and takes either. ``differentiable`` and ``capturable`` mean what they do in
+torch.
 
 Sources: Robbins, Monro, *A stochastic approximation method*, 1951; Sutskever et al., *On the importance of
 initialization and momentum in deep learning*, 2013; Kingma, Ba, *Adam*, 2015; Reddi et al., *On the convergence of Adam
-and beyond*, 2018 (amsgrad); Loshchilov, Hutter, *Decoupled weight decay regularization*, 2019 (AdamW).
+and beyond*, 2018 (amsgrad); Loshchilov, Hutter, *Decoupled weight decay regularization*, 2019 (AdamW); Tieleman,
+Hinton, *Neural networks for machine learning*, lecture 6.5, 2012 (RMSprop); Graves, *Generating sequences with
+recurrent neural networks*, 2013 (centered); Duchi, Hazan, Singer, *Adaptive subgradient methods for online learning and
+stochastic optimization*, 2011 (Adagrad); Dozat, *Incorporating Nesterov momentum into Adam*, 2016 (NAdam).
 """
 
 from collections.abc import Callable
@@ -34,8 +59,11 @@ from typing import Any
 
 import torch.optim
 from torch import Tensor
+from torch.optim.adagrad import adagrad
 from torch.optim.adam import adam
 from torch.optim.adamw import adamw
+from torch.optim.nadam import nadam
+from torch.optim.rmsprop import rmsprop
 from torch.optim.sgd import sgd
 
 from conceptlab.core import Concept, Function, Tiered, message
@@ -138,6 +166,90 @@ class AdamW(Adam, torch.optim.AdamW):
     """
 
 
+class RMSprop(_TieredOptimizer, torch.optim.RMSprop):
+    """RMSprop: the gradient over the root mean square of its recent values.
+
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, 1.0]))
+    >>> w.grad = torch.tensor([0.01, 50.0])
+    >>> RMSprop([w], lr=0.1, alpha=0.75).step()
+    >>> w.data
+    tensor([0.8000, 0.8000])
+    """
+
+    def update_group(self, group: dict[str, Any]) -> None:
+        """Update one parameter group."""
+        params: list[Tensor] = []
+        state: tuple[list[Tensor], ...] = ([], [], [], [], [])
+        grads, square_avgs, buffers, grad_avgs, steps = state
+        has_complex = self._init_group(group, params, *state)
+        _refuse_capture(type(self).__name__, params, group["capturable"])
+        options = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered")
+        flags = ("foreach", "maximize", "differentiable", "capturable")
+        self.ops.rmsprop(
+            *(params, grads, square_avgs, grad_avgs, buffers, steps),
+            has_complex=has_complex,
+            **{option: group[option] for option in (*options, *flags)},
+        )
+
+
+class Adagrad(_TieredOptimizer, torch.optim.Adagrad):
+    """Adagrad: the gradient over the root of the sum of all its squares so far.
+
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, 1.0]))
+    >>> optimizer = Adagrad([w], lr=0.1)
+    >>> for _ in range(4):
+    ...     w.grad = torch.tensor([0.01, 50.0])
+    ...     optimizer.step()
+    >>> w.data  # 1 - 0.1 (1 + 1/√2 + 1/√3 + 1/√4)
+    tensor([0.7216, 0.7216])
+    """
+
+    def update_group(self, group: dict[str, Any]) -> None:
+        """Update one parameter group."""
+        params: list[Tensor] = []
+        state: tuple[list[Tensor], ...] = ([], [], [])  # gradients, sums, t
+        has_sparse_grad, has_complex = self._init_group(group, params, *state)
+        options = ("lr", "weight_decay", "lr_decay", "eps", "maximize", "foreach", "differentiable", "fused")
+        self.ops.adagrad(
+            params,
+            *state,
+            has_sparse_grad=has_sparse_grad,
+            has_complex=has_complex,
+            grad_scale=getattr(self, "grad_scale", None),
+            found_inf=getattr(self, "found_inf", None),
+            **{option: group[option] for option in options},
+        )
+
+
+class NAdam(_TieredOptimizer, torch.optim.NAdam):
+    """Adam with Nesterov's momentum.
+
+    >>> w = torch.nn.Parameter(torch.tensor([1.0, 1.0]))
+    >>> w.grad = torch.tensor([0.01, 50.0])
+    >>> NAdam([w], lr=0.1, betas=(0.8, 0.9), momentum_decay=0.0).step()
+    >>> w.data
+    tensor([0.8905, 0.8905])
+    """
+
+    def update_group(self, group: dict[str, Any]) -> None:
+        """Update one parameter group."""
+        params: list[Tensor] = []
+        state: tuple[list[Tensor], ...] = ([], [], [], [], [])  # gradients, m, v, Π, t
+        has_complex = self._init_group(group, params, *state)
+        _refuse_capture(type(self).__name__, params, group["capturable"])
+        beta1, beta2 = group["betas"]
+        options = ("lr", "weight_decay", "momentum_decay", "eps", "maximize", "decoupled_weight_decay")
+        flags = ("foreach", "capturable", "differentiable")
+        self.ops.nadam(
+            params,
+            *state,
+            has_complex=has_complex,
+            beta1=beta1,
+            beta2=beta2,
+            **{option: group[option] for option in (*options, *flags)},
+        )
+
+
 def _refuse_capture(where: str, params: list[Tensor], capturable: bool) -> None:
     # recorded in a CUDA graph, today's bias correction would be applied for ever
     if capturable or torch.compiler.is_compiling() or not any(p.is_cuda for p in params[:1]):
@@ -157,6 +269,13 @@ CONCEPT = Concept(
     title="from gradients to steps",
     home=torch.optim,
     family="optim",
-    functions={"sgd": Function(builtin=sgd), "adam": Function(builtin=adam), "adamw": Function(builtin=adamw)},
-    classes={SGD: "sgd", Adam: "adam", AdamW: "adam"},
+    functions={
+        "sgd": Function(builtin=sgd),
+        "adam": Function(builtin=adam),
+        "adamw": Function(builtin=adamw),
+        "rmsprop": Function(builtin=rmsprop),
+        "adagrad": Function(builtin=adagrad),
+        "nadam": Function(builtin=nadam),
+    },
+    classes={SGD: "sgd", Adam: "adam", AdamW: "adam", RMSprop: "rmsprop", Adagrad: "adagrad", NAdam: "nadam"},
 )

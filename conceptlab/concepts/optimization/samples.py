@@ -35,6 +35,9 @@ _SETTINGS = {
     "SGD": [{}, {"momentum": 0.9, "weight_decay": 5e-4}, {"momentum": 0.9, "nesterov": True}],
     "Adam": [{}, {"weight_decay": 0.1, "amsgrad": True}],
     "AdamW": [{}],
+    "RMSprop": [{}, {"momentum": 0.9, "centered": True}],
+    "Adagrad": [{}],
+    "NAdam": [{}],
 }
 
 BENCH = tuple(

@@ -9,6 +9,7 @@ from conceptlab.verify.suite import (
     optimizer_numbers,
     optimizer_objects,
     optimizers,
+    schedulers,
     transforms,
 )
 from conceptlab.verify.suite.calling import error_words, signature, untouched
@@ -105,6 +106,7 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         *OF_ANY_CALL,
     ),
     "optimizer": optimizers.CHECKS + optimizer_numbers.CHECKS + optimizer_objects.CHECKS,
+    "scheduler": schedulers.CHECKS,
     "initializer": (signature, *initializers.CHECKS),
     "transform": (signature, *transforms.CHECKS),
 }
@@ -115,6 +117,7 @@ OF_NAIVE = frozenset(
     | {layers.constructed, layers.behaviour, layers.copied, layers.pure}
     | {reference, untouched, gradcheck, random_stream, law_of_the_draw, no_graph_kept}
     | {*CHECKS["optimizer"], *CHECKS["initializer"], *CHECKS["transform"]} - {optimizer_numbers.half_precision}
+    | {*CHECKS["scheduler"]} - {schedulers.changed_in_between}
 )
 """What a definition has to satisfy: values and first derivatives, not speed and not transforms."""
 

@@ -20,13 +20,14 @@ import torch
 from torch import Tensor
 
 from conceptlab.concepts.optimization.handmade.pieces import (
+    as_real,
+    check_steps,
     groups,
     in_float32,
     refuse_scaled_gradients,
     scalar,
     write_back,
 )
-from conceptlab.core import message
 
 
 def adam(
@@ -54,11 +55,10 @@ def adam(
     maximize: bool,
 ) -> None:
     refuse_scaled_gradients("adam", grad_scale, found_inf)
-    _check_steps(params, state_steps, capturable)
+    check_steps("adam", params, capturable, state_steps=state_steps)
     numbers = [scalar(x) for x in (beta1, beta2, lr, weight_decay)]
     options = (*numbers, eps, maximize, decoupled_weight_decay)
-    columns = [params, grads, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if amsgrad else [])]
-    columns = [[torch.view_as_real(x) if x.is_complex() else x for x in column] for column in columns]
+    columns = as_real([params, grads, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if amsgrad else [])])
     if not params:
         return
     torch._foreach_add_(state_steps, 1)
@@ -167,24 +167,3 @@ def _step_one(
     denominator = torch.sqrt(largest[0] if largest else v) + eps * torch.sqrt(c2)
     p = p - m / denominator * (lr * torch.sqrt(c2) / c1)
     write_back(states, (p, m, v, *largest))
-
-
-def _check_steps(params: list[Tensor], state_steps: list[Tensor], capturable: bool) -> None:
-    if not all(isinstance(step, Tensor) for step in state_steps):
-        raise RuntimeError(
-            message(
-                "adam: `state_steps` argument must contain a list of singleton tensors",
-                expected="tensors of one element",
-                received=str({type(step).__name__ for step in state_steps}),
-                remedy="Give torch.tensor(0.0) for a parameter that has not been updated.",
-            )
-        )
-    if capturable and any(p.device.type in ("cpu", "meta") for p in params):
-        raise AssertionError(
-            message(
-                "adam: If capturable=True, params and state_steps must be on supported devices",
-                expected="parameters on a device whose work can be captured, such as cuda",
-                received=str({str(p.device) for p in params}),
-                remedy="Construct the optimizer with capturable=False.",
-            )
-        )

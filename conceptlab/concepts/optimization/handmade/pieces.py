@@ -1,4 +1,4 @@
-"""Parameters of all sizes, cut and gathered into groups that fit in the cache; and what else both optimizers need.
+"""Parameters of all sizes, cut and gathered into groups that fit in the cache; and what else the optimizers share.
 
 An update makes several passes over each parameter, its gradient and its state. One parameter at a time, a large one
 leaves the cache between two passes, and a small one costs more in calls than in arithmetic. So large tensors are cut
@@ -8,6 +8,7 @@ whole group (``torch._foreach_…``).
 
 from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor
 
 from conceptlab.core import message, wide
@@ -44,6 +45,11 @@ def groups(columns: Columns) -> Iterator[Columns]:
         yield group
 
 
+def as_real(columns: Columns) -> list[list[Tensor]]:
+    """A complex number is two real ones."""
+    return [[torch.view_as_real(x) if x.is_complex() else x for x in column] for column in columns]
+
+
 def in_float32(tensors: Sequence[Tensor]) -> list[Tensor] | tuple[Tensor, ...]:
     """Half precision is widened, so that a step is rounded once; other tensors are themselves."""
     return [wide(t) for t in tensors]
@@ -59,6 +65,30 @@ def write_back(originals: Sequence[Tensor], results: Sequence[Tensor]) -> None:
 def scalar(x: float | Tensor) -> float | Tensor:
     """A hyperparameter without axes: torch allows any tensor of one element."""
     return x.reshape(()) if isinstance(x, Tensor) else x
+
+
+def check_steps(where: str, params: Sequence[Tensor], capturable: bool, **columns: Sequence[Tensor]) -> None:
+    """Refuse counts that are no tensors, and recording on a device that cannot record."""
+    for name, column in columns.items():
+        if not all(isinstance(x, Tensor) for x in column):
+            raise RuntimeError(
+                message(
+                    f"{where}: `{name}` argument must contain a list of singleton tensors",
+                    expected="tensors of one element",
+                    received=str({type(x).__name__ for x in column}),
+                    remedy="Give for each parameter the tensor that the optimizer keeps of it.",
+                )
+            )
+    if capturable and any(p.device.type in ("cpu", "meta") for p in params):
+        names = ", ".join(["params", *columns])
+        raise AssertionError(
+            message(
+                f"{where}: If capturable=True, {' and '.join(names.rsplit(', ', 1))} must be on supported devices",
+                expected="parameters on a device whose work can be captured, such as cuda",
+                received=str({str(p.device) for p in params}),
+                remedy="Construct the optimizer with capturable=False.",
+            )
+        )
 
 
 def refuse_scaled_gradients(where: str, grad_scale: Tensor | None, found_inf: Tensor | None) -> None:

@@ -1,42 +1,11 @@
-"""The optimizers as in the papers: a loop over the parameters, a formula a line."""
+"""Adam and AdamW, a parameter at a time."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
-
-def sgd(
-    params: list[Tensor],
-    d_p_list: list[Tensor],
-    momentum_buffer_list: list[Tensor | None],
-    has_sparse_grad: bool = False,
-    foreach: bool | None = None,
-    fused: bool | None = None,
-    grad_scale: Tensor | None = None,
-    found_inf: Tensor | None = None,
-    *,
-    weight_decay: float | Tensor,
-    momentum: float,
-    lr: float | Tensor,
-    dampening: float,
-    nesterov: bool,
-    maximize: bool,
-) -> None:
-    _refuse_scaled_gradients("sgd", grad_scale, found_inf)
-    for i, (p, g) in enumerate(zip(params, d_p_list, strict=True)):
-        if maximize:
-            g = -g
-        if weight_decay != 0:
-            g = g + weight_decay * p.clone()  # a copy: p is about to change, and a derivative may need it as it was
-        if momentum != 0:
-            b = momentum_buffer_list[i]
-            if b is None:
-                b = momentum_buffer_list[i] = g.detach().clone()
-            else:
-                b.copy_(momentum * b + (1 - dampening) * g)
-            g = g + momentum * b if nesterov else b
-        p.sub_(_scalar(lr) * g)
+from conceptlab.concepts.optimization.naive.pieces import as_real, check_steps, refuse_scaled_gradients, scalar
 
 
 def adam(
@@ -63,14 +32,14 @@ def adam(
     eps: float,
     maximize: bool,
 ) -> None:
-    _refuse_scaled_gradients("adam", grad_scale, found_inf)
-    _check_steps(params, state_steps, capturable)
-    beta1, beta2, lr = (_scalar(x) for x in (beta1, beta2, lr))
+    refuse_scaled_gradients("adam", grad_scale, found_inf)
+    check_steps("adam", params, capturable, state_steps=state_steps)
+    beta1, beta2, lr = (scalar(x) for x in (beta1, beta2, lr))
     for i, step in enumerate(state_steps):
         step += 1
         t = step.to(torch.float64, copy=True)
         columns = [params, grads, exp_avgs, exp_avg_sqs, *([max_exp_avg_sqs] if amsgrad else [])]
-        p, g, m_state, v_state, *largest = (_as_real(column[i]) for column in columns)
+        p, g, m_state, v_state, *largest = (as_real(column[i]) for column in columns)
         if maximize:
             g = -g
         if weight_decay != 0 and decoupled_weight_decay:
@@ -116,23 +85,3 @@ def adamw(
     flags: Any = (foreach, capturable, differentiable, fused, grad_scale, found_inf, has_complex)
     numbers: dict[str, Any] = {"beta1": beta1, "beta2": beta2, "lr": lr, "weight_decay": weight_decay, "eps": eps}
     adam(*lists, *flags, decoupled_weight_decay=True, amsgrad=amsgrad, maximize=maximize, **numbers)
-
-
-def _scalar(x: float | Tensor) -> float | Tensor:
-    return x.reshape(()) if isinstance(x, Tensor) else x
-
-
-def _as_real(x: Tensor) -> Tensor:
-    return torch.view_as_real(x) if x.is_complex() else x
-
-
-def _check_steps(params: list[Tensor], state_steps: list[Tensor], capturable: bool) -> None:
-    if not all(isinstance(step, Tensor) for step in state_steps):
-        raise RuntimeError("adam: `state_steps` argument must contain a list of singleton tensors")
-    if capturable and any(p.device.type in ("cpu", "meta") for p in params):
-        raise AssertionError("adam: If capturable=True, params and state_steps must be on supported devices: cuda, xpu")
-
-
-def _refuse_scaled_gradients(where: str, grad_scale: Tensor | None, found_inf: Tensor | None) -> None:
-    if grad_scale is not None or found_inf is not None:
-        raise NotImplementedError(f"{where}: Expected grad_scale and found_inf to be None; construct with fused=None")
