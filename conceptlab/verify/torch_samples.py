@@ -84,7 +84,7 @@ def function_samples(part: Part, dtype: torch.dtype, device: str = "cpu") -> Ite
             yield Sample(name, args, kwargs)
 
 
-_DEGENERATE = {"layer_norm": 2, "rms_norm": 1, "group_norm": 2, "normalize": 1}
+_DEGENERATE = {"layer_norm": 2, "rms_norm": 1, "group_norm": 2, "normalize": 1, "cosine_similarity": 1}
 """Samples in which no more values than that are normalized together are left out. All that is left of so few is signs,
 the gradient cancels to nothing, and what torch computes is rounding, times 1 / √eps: another number on each of its own
 ways to compute it."""
@@ -93,6 +93,8 @@ ways to compute it."""
 def _values_together(part: Part, args: tuple, kwargs: dict) -> int:
     """How many values of a normalization's sample are divided by one number."""
     x: torch.Tensor = args[0]
+    if part.name == "cosine_similarity":
+        return min(z.shape[kwargs.get("dim", 1)] if z.dim() else 1 for z in args[:2])
     if part.name == "normalize":
         return x.shape[kwargs.get("dim", 1)] if x.dim() else 1
     if part.name == "group_norm":

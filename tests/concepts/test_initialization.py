@@ -42,3 +42,21 @@ def test_truncated_normal_numbers_follow_torchs_law(bounds, tier):
     assert below.abs().max() / n < 1.95 * (2 / n) ** 0.5
     assert bounds.get("a", -2.0) <= ours[0]
     assert ours[-1] <= bounds.get("b", 2.0)
+
+
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+@pytest.mark.parametrize("shape", [(40, 40), (100, 70), (3, 5, 4)])
+def test_orthogonal_rows_or_columns(shape, tier):
+    orthogonal_ = registry.parts["orthogonal_"].tiers[tier]
+    Q = orthogonal_(torch.empty(shape, dtype=torch.float64), gain=3.0).reshape(shape[0], -1)
+    gram = Q @ Q.t() if Q.shape[0] < Q.shape[1] else Q.t() @ Q
+    torch.testing.assert_close(gram, 9 * torch.eye(len(gram), dtype=torch.float64), rtol=0, atol=1e-13)
+
+
+def test_orthogonal_in_single_precision():
+    """As near to right angles as rounding allows, also where the last columns are nearly spanned by those before."""
+    for seed in range(5):
+        Q = registry.parts["orthogonal_"].tiers["handmade"](
+            torch.empty(150, 150), generator=torch.Generator().manual_seed(seed)
+        )
+        torch.testing.assert_close(Q.t() @ Q, torch.eye(150), rtol=0, atol=1e-6)

@@ -1,5 +1,7 @@
 """What the contract cannot say of losses: the ends of probabilities, classes out of bounds, dtypes."""
 
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -163,3 +165,61 @@ def test_the_spelling_that_counts_the_reductions(reduction, tier):
     part, adapter = registry.spellings[spelling]
     arguments = torch.randn(4, 3), torch.rand(4, 3), torch.rand(3), torch.rand(3) * 2, reduction
     torch.testing.assert_close(adapter(part.tiers[tier], *arguments), spelling(*arguments))
+
+
+@pytest.mark.parametrize("reduction", [0, 1, 2], ids=["none", "mean", "sum"])
+@pytest.mark.parametrize("spelling", [torch.kl_div, torch.cosine_embedding_loss, torch.triplet_margin_loss])
+@EACH_TIER
+def test_the_other_spellings_that_count_the_reductions(spelling, reduction, tier):
+    part, adapter = registry.spellings[spelling]
+    last = {torch.cosine_embedding_loss: torch.tensor([1, -1, 1, -1]), torch.triplet_margin_loss: torch.randn(4, 3)}
+    arguments = [torch.randn(4, 3), torch.rand(4, 3), *([last[spelling]] if spelling in last else [])]
+    # torch.kl_div, unlike F.kl_div, does not warn of the mean
+    received = adapter(part.tiers[tier], *arguments, reduction=reduction)
+    torch.testing.assert_close(received, spelling(*arguments, reduction=reduction))
+
+
+@EACH_TIER
+def test_the_mean_of_a_divergence_warns(tier):
+    x, target = torch.randn(3, 2), torch.rand(3, 2)
+    with pytest.warns(UserWarning, match="'batchmean' d") as ours:
+        function("kl_div", tier)(x, target)
+    assert ours[0].filename == __file__
+
+
+def test_dtypes_of_losses_of_vectors():
+    dtypes = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
+    target = torch.tensor([1, -1])
+    for one, other in itertools.product(dtypes, dtypes):
+        x, y = torch.ones(2, 3, dtype=one), torch.ones(2, 3, dtype=other)
+        assert handmade("cosine_embedding_loss")(x, y, target).dtype is F.cosine_embedding_loss(x, y, target).dtype
+        for triplet, swap in itertools.product(((x, x, y), (y, x, x)), (False, True)):
+            expected = F.triplet_margin_loss(*triplet, swap=swap)
+            assert handmade("triplet_margin_loss")(*triplet, swap=swap).dtype is expected.dtype, (one, other, swap)
+
+
+def test_long_vectors_do_not_overflow():
+    # the product of both squared lengths, which torch computes, is infinite in float32
+    x = torch.tensor([[1e12, 1e12]])
+    assert handmade("cosine_embedding_loss")(x, x, torch.tensor([1])) < 1e-6
+
+
+REFUSED_BY_NAIVE = {
+    "kl_div": (RuntimeError, (torch.ones(2, 3).long(), torch.ones(2, 3))),
+    "cosine_embedding_loss": (RuntimeError, (torch.ones(2, 3), torch.ones(2, 3), torch.ones(2, 2))),
+    "triplet_margin_loss": (RuntimeError, (torch.ones(2, 3), torch.ones(3), torch.ones(2, 3))),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_BY_NAIVE)
+def test_definitions_refuse_what_does_not_fit(name):
+    error, arguments = REFUSED_BY_NAIVE[name]
+    with pytest.raises(error):
+        function(name, "naive")(*arguments, reduction="sum")
+
+
+def test_definitions_refuse_more():
+    with pytest.raises(ValueError, match="margin must be greater"):
+        function("triplet_margin_loss", "naive")(*[torch.ones(2, 3)] * 3, margin=0)
+    with pytest.raises(RuntimeError, match="0D target tensor expects 1D"):
+        function("cosine_embedding_loss", "naive")(torch.ones(2, 3), torch.ones(2, 3), torch.tensor(1))

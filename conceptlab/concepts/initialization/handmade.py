@@ -25,6 +25,16 @@ the bell has more than 0.3 of its area inside, draw from the whole bell and reje
 less, that would take long; draw $x$ from $U(a, b)$ and accept it with probability $\varphi(x) / \varphi(m)$, the
 density at $x$ as a share of its maximum in $[a, b]$, at the mode $m$: reject if
 $\log u > -\tfrac12 (\frac{x - \mu}{s})^2 + \tfrac12 (\frac{m - \mu}{s})^2$ for a $u$ from $U(0, 1)$.
+
+**An orthogonal matrix**, by Gram and Schmidt: take from each column $a_j$ what lies along the columns before it, and
+give the rest, which is at right angles to them, the length 1:
+
+$$ v = a_j - Q Q^\top a_j, \qquad q_j = v / \lVert v \rVert, \qquad Q = (q_1, \dots, q_{j-1}) $$
+
+So $a_j = \lVert v \rVert\, q_j + Q (Q^\top a_j)$, which are the columns of $A = QR$ with a positive diagonal. Where
+little of $a_j$ is left, $v$ is mostly rounding, and no longer at right angles; done a second time, with the result in
+the place of $a_j$, it is, as far as rounding goes. Columns are taken block by block, so that most of it is products of
+matrices.
 """
 
 import math
@@ -135,6 +145,60 @@ def kaiming_normal_(
     if 0 in tensor.shape:
         return _unchanged(tensor)
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+
+
+@torch.no_grad()
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    if tensor.dim() < 2:
+        raise ValueError(
+            message(
+                "orthogonal_: Only tensors with 2 or more dimensions are supported",
+                expected="a weight (out, in, *kernel)",
+                received=f"shape {tuple(tensor.shape)}",
+                remedy="For a bias take uniform_, normal_ or zeros_.",
+            )
+        )
+    if tensor.numel() == 0 or tensor.is_meta:
+        return tensor
+    matrix = tensor.view(len(tensor), -1)
+    draws = normal_(torch.empty_like(matrix, memory_format=torch.contiguous_format), generator=generator)
+    if tensor.dtype not in (torch.float32, torch.float64):
+        # as torch has it: a kind of number that cannot be drawn was refused by the draw
+        raise NotImplementedError(
+            message(
+                f"orthogonal_ not implemented for '{tensor.dtype}'",
+                expected="float32 or float64",
+                received=str(tensor.dtype),
+                remedy="Fill a tensor in float32, and convert it.",
+            )
+        )
+    rows, columns = draws.shape
+    Q = _orthonormal(draws.t().contiguous()).t() if rows >= columns else _orthonormal(draws)
+    matrix.copy_(Q).mul_(gain)
+    return tensor
+
+
+_BLOCK = 32
+
+
+def _orthonormal(A: Tensor) -> Tensor:
+    """The columns of the derivation as rows, which lie together in memory: Qᵀ of Aᵀ = QR."""
+    Q = torch.empty_like(A)
+    for start in range(0, len(A), _BLOCK):
+        before, block = Q[:start], A[start : start + _BLOCK]
+        for _ in range(2):
+            block = _one_by_one(block - block @ before.t() @ before)
+        Q[start : start + _BLOCK] = block
+    return Q
+
+
+def _one_by_one(A: Tensor) -> Tensor:
+    Q = torch.empty_like(A)
+    for j, (a, q) in enumerate(zip(A, Q, strict=True)):
+        before = Q[:j]
+        v = torch.addmv(a, before.t(), before @ a, alpha=-1)
+        torch.div(v, torch.linalg.vector_norm(v), out=q)
+    return Q
 
 
 def _slope(param: float | None) -> float:

@@ -127,6 +127,27 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
     return tensor.shape[1] * kernel, tensor.shape[0] * kernel
 
 
+@torch.no_grad()
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    if tensor.dim() < 2:
+        raise ValueError("orthogonal_: Only tensors with 2 or more dimensions are supported")
+    if tensor.numel() == 0 or tensor.is_meta:
+        return tensor
+    matrix = tensor.view(len(tensor), -1)
+    draws = torch.empty_like(matrix, memory_format=torch.contiguous_format).normal_(generator=generator)
+    if tensor.dtype not in (torch.float32, torch.float64):
+        raise NotImplementedError(f"orthogonal_ not implemented for '{tensor.dtype}'")
+    is_wide = draws.shape[0] < draws.shape[1]
+    orthonormal: list[Tensor] = []
+    for v in draws if is_wide else draws.t():
+        # what lies along those before is taken away; a second time, since little may be left, and mostly rounding
+        for q in 2 * orthonormal:
+            v = v - (q * v).sum() * q
+        orthonormal.append(v / torch.linalg.vector_norm(v))
+    matrix.copy_(torch.stack(orthonormal, dim=0 if is_wide else 1))
+    return tensor.mul_(gain)
+
+
 def _is_empty(tensor: Tensor) -> bool:
     if 0 in tensor.shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=4)

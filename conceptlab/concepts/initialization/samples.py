@@ -72,6 +72,7 @@ _ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "xavier_normal_": _XAVIER,
     "kaiming_uniform_": _KAIMING,
     "kaiming_normal_": _KAIMING,
+    "orthogonal_": [{}, {"gain": 0.3}, {"gain": 0}],
 }
 _GAINS = ["linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 _GAINS += ["sigmoid", "tanh", "relu", "selu", "leaky_relu", "gelu"]
@@ -98,4 +99,7 @@ BENCH = (
     *(Case(name, "ResNet-18", lambda: (torch.empty(512, 256, 3, 3),)) for name in ("zeros_", "ones_")),
     Case("constant_", "ResNet-18", lambda: (torch.empty(512, 256, 3, 3), 0.5)),
     Case("calculate_gain", "ResNet-18", lambda: ("relu",)),
+    Case("orthogonal_", "PPO (MLP)", lambda: (torch.empty(64, 64),)),
+    Case("orthogonal_", "LSTM, recurrent weights", lambda: (torch.empty(1024, 256),)),
+    Case("orthogonal_", "DQN (Atari)", lambda: (torch.empty(512, 3136),)),
 )

@@ -8,6 +8,8 @@ from torch import Tensor
 from conceptlab.core import declare
 
 ops = declare("nn", "naive")
+# 10⁻¹², as torch has it: in float32
+_EPS = 9.999999960041972e-13
 
 
 def mse_loss(
@@ -128,6 +130,70 @@ def cross_entropy(
     weights = torch.ones_like(log_p) if weight is None else _class_last(torch.ones_like(log_p)) * weight
     weights = weights if weight is None else weights.movedim(-1, axis)
     return _reduced(-(weights * shares * log_p).sum(axis), reduction)
+
+
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    if reduction == "mean" and size_average is None and reduce is None:
+        warnings.warn("reduction: 'mean' divides by the support size, too; 'batchmean' does not.", stacklevel=3)
+    if not (input.is_floating_point() and target.is_floating_point()):
+        raise RuntimeError(f"kl_div: Integral inputs not supported, received {input.dtype} and {target.dtype}.")
+    if log_target:
+        losses = target.exp() * (target - input)
+    else:
+        # t log t has the limit 0
+        losses = torch.where(target == 0, 0, target * target.log()) - target * input
+    chosen = _chosen("sum" if reduction == "batchmean" else reduction, size_average, reduce)
+    loss = _reduced(losses, chosen)
+    return loss / input.shape[0] if reduction == "batchmean" and input.dim() else loss
+
+
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    if target.dim() > 1:
+        raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported, received {target.dim()}D.")
+    if not input1.dim() == input2.dim() == target.dim() + 1:
+        raise RuntimeError(f"{target.dim()}D target tensor expects {target.dim() + 1}D input tensors.")
+    square1, square2 = ((x * x).sum(-1) + _EPS for x in (input1, input2))
+    c = (input1 * input2).sum(-1) / torch.sqrt(square1 * square2)
+    losses = torch.where(target == 1, 1 - c, 0) + torch.where(target == -1, (c - margin).clamp(min=0), 0)
+    return _reduced(losses, _chosen(reduction, size_average, reduce))
+
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}.")
+    if not anchor.dim() == positive.dim() == negative.dim():
+        raise RuntimeError("The anchor, positive, and negative tensors are expected to have as many dimensions.")
+    near, far = ops.pairwise_distance(anchor, positive, p, eps), ops.pairwise_distance(anchor, negative, p, eps)
+    if swap:
+        far = torch.minimum(far, ops.pairwise_distance(positive, negative, p, eps))
+    losses = (margin + near - far).clamp(min=0)
+    return _reduced(losses, _chosen(reduction, size_average, reduce))
 
 
 def _of_classes(

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,8 +12,9 @@ from conceptlab.core.samples import Case, Sample
 _OF_NUMBERS = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 _FUNCTIONS = (
     *("mse_loss", "l1_loss", "smooth_l1_loss", "nll_loss", "cross_entropy"),
-    *("binary_cross_entropy", "binary_cross_entropy_with_logits"),
+    *("binary_cross_entropy", "binary_cross_entropy_with_logits", "kl_div"),
 )
+_OF_VECTORS = ("cosine_embedding_loss", "triplet_margin_loss")
 _REDUCTIONS = ("none", "mean", "sum")
 
 
@@ -61,6 +63,13 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
             )
     elif part in ("nll_loss", "cross_entropy"):
         yield from _of_classes(part, x, share)
+    elif part == "kl_div":
+        yield from _divergences(x, share)
+    elif part == "cosine_embedding_loss":
+        # no normal numbers: those are the checks' tangents, and along the vectors themselves no angle changes
+        yield from _pairs(lambda *shape: (torch.rand(shape, dtype=dtype) * 3 - 1).requires_grad_())
+    elif part == "triplet_margin_loss":
+        yield from _triplets(x)
 
 
 def _of_classes(part: str, x, share) -> Iterator[Sample]:
@@ -88,8 +97,78 @@ def _of_classes(part: str, x, share) -> Iterator[Sample]:
         yield Sample("huge scores", (huge, torch.tensor([0, 1, 2])), smooth=False)
 
 
+def _divergences(x, share) -> Iterator[Sample]:
+    dtype = x(1).dtype
+    for reduction in (*_REDUCTIONS, "batchmean"):
+        for of_logarithms in (False, True):
+            kwargs = {"reduction": reduction, "log_target": of_logarithms}
+            yield Sample(f"{reduction}, {of_logarithms}", (x(3, 4), share(3, 4)), kwargs)
+        # a share of 0 has no derivative
+        yield Sample(f"{reduction}, sparse", (x(3, 4), torch.eye(3, 4, dtype=dtype)), {"reduction": reduction})
+        yield Sample(f"{reduction}, nothing", (x(0, 4), share(0, 4)), {"reduction": reduction})
+        yield Sample(f"{reduction}, a number", (x(), share()), {"reduction": reduction})
+    for legacy in ({"reduce": False}, {"size_average": True}, {"size_average": False}):
+        yield Sample(f"{legacy}, batchmean", (x(3, 4), share(3, 4)), {**legacy, "reduction": "batchmean"})
+    yield Sample("broadcast", (x(3, 1), share(4)), {"reduction": "sum"})
+    yield Sample("by the target alone", (x(3, 4).detach(), share(3, 4)), {"reduction": "sum"})
+    ends = torch.tensor([0.0, 1.0, -1.0, math.inf, math.nan, 1e-30], dtype=dtype, requires_grad=True)
+    scores = torch.tensor([-math.inf, math.inf, 0.0, -1e4, math.nan, -1.0], dtype=dtype, requires_grad=True)
+    for of_logarithms in (False, True):
+        kwargs = {"reduction": "none", "log_target": of_logarithms}
+        yield Sample(f"extreme targets, {of_logarithms}", (x(6), ends), kwargs, smooth=False)
+        yield Sample(f"extreme scores, {of_logarithms}", (scores, share(6)), kwargs, smooth=False)
+
+
+def _pairs(x) -> Iterator[Sample]:
+    target = torch.tensor([1, -1, 1, -1, 0])
+    for reduction in _REDUCTIONS:
+        kwargs = {"reduction": reduction, "margin": 0.1}
+        yield Sample(f"{reduction}", (x(5, 3), x(5, 3), target), kwargs)
+        yield Sample(f"{reduction}, one pair", (x(3), x(3), torch.tensor(-1)), {"reduction": reduction, "margin": -1.0})
+        yield Sample(f"{reduction}, no pairs", (x(0, 3), x(0, 3), target[:0]), kwargs)
+    for size_average, reduce in ((False, None), (None, False), (True, True), (False, True)):
+        legacy = {"size_average": size_average, "reduce": reduce, "reduction": "none"}
+        yield Sample(f"size_average={size_average}, reduce={reduce}", (x(5, 3), x(5, 3), target), legacy)
+    yield Sample("no numbers", (x(5, 0), x(5, 0), target))
+    yield Sample("vectors without length", ((x(5, 3).detach() * 0).requires_grad_(), x(5, 3), target))
+    yield Sample("one vector for all", (x(5, 3), x(1, 3), target.double()))
+    yield Sample("one target for all", (x(5, 3), x(5, 3), target[:1] > 0))
+    yield Sample("whole numbers", (torch.arange(15).reshape(5, 3), torch.ones(5, 3, dtype=torch.bool), target))
+
+
+def _triplets(x) -> Iterator[Sample]:
+    for reduction in _REDUCTIONS:
+        for swap in (False, True):
+            kwargs = {"reduction": reduction, "swap": swap, "margin": 0.5}
+            yield Sample(f"{reduction}, {swap}", (x(4, 3), x(4, 3), x(4, 3)), kwargs)
+        yield Sample(f"{reduction}, no triplets", (x(0, 3), x(0, 3), x(0, 3)), {"reduction": reduction})
+    yield Sample("one triplet", (x(3), x(3), x(3)))
+    yield Sample("sets of triplets", (x(2, 4, 3), x(2, 4, 3), x(2, 4, 3)), {"reduction": "none"})
+    yield Sample("one anchor for all", (x(1, 3), x(4, 3), x(4, 3)))
+    same = x(4, 3)
+    # the anchor is the positive: both distances to the negative are equal
+    yield Sample("ties", (same, same.detach().clone().requires_grad_(), x(4, 3)), {"swap": True}, smooth=False)
+    whole = torch.arange(12).reshape(4, 3)
+    yield Sample("whole numbers", (whole, whole.flip(0), whole + 1))
+    for p in (1.0, 3.0, math.inf):
+        yield Sample(f"p={p}", (x(4, 3), x(4, 3), x(4, 3)), {"p": p, "eps": 0.1, "margin": 2.0})
+    for size_average, reduce in ((False, None), (None, False), (True, True), (False, True)):
+        legacy = {"size_average": size_average, "reduce": reduce, "reduction": "none"}
+        yield Sample(f"size_average={size_average}, reduce={reduce}", (x(4, 3), x(4, 3), x(4, 3)), legacy)
+
+
 def refused(part: str) -> Iterator[Sample]:
     """Targets and weights that do not fit."""
+    if part == "kl_div":
+        yield Sample("sizes", (torch.randn(3, 4), torch.rand(3, 5)))
+        yield Sample("another reduction", (torch.randn(3, 4), torch.rand(3, 4)), {"reduction": "all"})
+        for dtype in (torch.int64, torch.bool, torch.complex64):
+            yield Sample(f"{dtype}", (torch.randn(3, 4).to(dtype), torch.rand(3, 4)))
+            yield Sample(f"targets of {dtype}", (torch.randn(3, 4), torch.rand(3, 4).to(dtype)), {"log_target": True})
+        return
+    if part in _OF_VECTORS:
+        yield from _refused_vectors(part)
+        return
     if part not in ("nll_loss", "cross_entropy"):
         return
     scores, target = torch.randn(2, 4), torch.tensor([1, 3])
@@ -98,6 +177,30 @@ def refused(part: str) -> Iterator[Sample]:
     yield Sample("one target for many places", (torch.randn(1, 4, 2), torch.tensor([1])))
     if part == "cross_entropy":
         yield Sample("a share ignored", (scores, torch.rand(2, 4)), {"ignore_index": 0})
+
+
+def _refused_vectors(part: str) -> Iterator[Sample]:
+    x, y, target = torch.randn(3, 4), torch.randn(3, 5), torch.tensor([1, -1, 1])
+    if part == "cosine_embedding_loss":
+        yield Sample("sizes", (x, y, target))
+        yield Sample("one number for a vector", (x, x[:, :1], target))
+        yield Sample("too few targets", (x, x, target[:2]))
+        yield Sample("targets with two axes", (x, x, target[None]))
+        yield Sample("one target for many pairs", (x, x, target[0]))
+        yield Sample("many targets for one pair", (x[0], x[0], target))
+        yield Sample("vectors beside a vector", (x, x[0], target))
+        yield Sample("a vector beside vectors", (x[0], x, target))
+        yield Sample("complex", (x.to(torch.complex64), x, target))
+        yield Sample("complex beside real", (x, x.to(torch.complex64), target))
+        yield Sample("another reduction", (x, x, target), {"reduction": "batchmean"})
+        return
+    yield Sample("sizes", (x, y, x))
+    yield Sample("other axes", (x, x[0], x))
+    yield Sample("other axes of the negative", (x, x, x[0]))
+    yield Sample("another reduction", (x, x, x), {"reduction": "batchmean"})
+    yield Sample("truths", (x > 0, x > 0, x > 0))
+    for margin in (0, -1.0):
+        yield Sample(f"margin={margin}", (x, x, x), {"margin": margin})
 
 
 def _classes(part: str, network: str, samples: int, classes: int, **kwargs: object) -> Case:
@@ -109,6 +212,18 @@ def _classes(part: str, network: str, samples: int, classes: int, **kwargs: obje
 
 _NUMBERS = {"autoencoder (MNIST)": (128, 784), "super-resolution (3×64×64)": (16, 3, 64, 64), "DQN": (64, 4)}
 _DETECTIONS = {"RetinaNet, one level": (9 * 25 * 25, 80), "multi-label (COCO)": (64, 80)}
+
+_SUPPORTS = {"distillation (ImageNet)": (256, 1000), "VAE (codes)": (128, 32)}
+_EMBEDDINGS = {"FaceNet": (90, 128), "sentence-BERT": (64, 768)}
+
+
+def _distributions(*shape: int) -> tuple[Tensor, Tensor]:
+    return torch.randn(shape).log_softmax(-1), torch.randn(shape).softmax(-1)
+
+
+def _signs(pairs: int) -> Tensor:
+    return torch.randint(2, (pairs,)) * 2 - 1
+
 
 BENCH = (
     *(
@@ -130,5 +245,23 @@ BENCH = (
         Case(part, network, lambda shape=shape: (torch.rand(shape), torch.randint(2, shape).float()))
         for part in ("BCELoss", "binary_cross_entropy", "BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
         for network, shape in _DETECTIONS.items()
+    ),
+    *(
+        Case("KLDivLoss", network, partial(_distributions, *shape), init_kwargs={"reduction": "batchmean"})
+        for network, shape in _SUPPORTS.items()
+    ),
+    *(
+        Case("kl_div", network, partial(_distributions, *shape), kwargs={"reduction": "batchmean"})
+        for network, shape in _SUPPORTS.items()
+    ),
+    *(
+        Case(part, network, lambda shape=shape: (*(torch.randn(shape) for _ in range(2)), _signs(shape[0])))
+        for part in ("CosineEmbeddingLoss", "cosine_embedding_loss")
+        for network, shape in _EMBEDDINGS.items()
+    ),
+    *(
+        Case(part, network, lambda shape=shape: tuple(torch.randn(shape) for _ in range(3)))
+        for part in ("TripletMarginLoss", "triplet_margin_loss")
+        for network, shape in _EMBEDDINGS.items()
     ),
 )

@@ -23,10 +23,12 @@ from conceptlab.verify.target import Target
 _OTHERS: dict[str, list[dict[str, Any]]] = {
     "eye_": [{}],
     "dirac_": [{}, {"groups": 2}, {"groups": 3}],
-    "orthogonal_": [{}, {"gain": 0.3}],
     "sparse_": [{"sparsity": 0.3}, {"sparsity": 0.9, "std": 2.0}],
 }
 """Arguments of those that conceptlab has not by hand."""
+
+_COMPUTED = frozenset({"orthogonal_"})
+"""Those whose numbers are computed from what is drawn, and may differ from torch's by rounding."""
 
 KEY_WORDS = (
     "fewer than 2 dimensions",
@@ -92,6 +94,11 @@ def _require_one_way_to_draw(target: Target) -> None:
         raise NotApplicable("this version of torch draws truncated normal numbers in another way")
 
 
+def _bound(target: Target, tensor: Any) -> float:
+    """By what share of the largest number the results may differ; a hundred roundings where they are computed."""
+    return 100 * torch.finfo(tensor.dtype).eps if target.part.name in _COMPUTED else 0.0
+
+
 def samples(target: Target) -> Iterator[Sample]:
     """Calls of the function, valid ones and others."""
     name = target.part.name
@@ -103,7 +110,7 @@ def samples(target: Target) -> Iterator[Sample]:
 
 
 def values(target: Target) -> Tally:
-    """torch's numbers, bit for bit; in place, without a gradient, with its warnings; as many numbers drawn."""
+    """torch's numbers, bit for bit where they are drawn; in place, without a gradient, with its warnings and draws."""
 
     def compare(sample: Sample) -> None:
         _require_one_way_to_draw(target)
@@ -115,7 +122,7 @@ def values(target: Target) -> Tally:
             raise ours.error
         check_same(ours.said, theirs.said, "warnings")
         check_same(torch.equal(ours.state, theirs.state), True, "as many numbers drawn as by torch")
-        check_same(ours.result, theirs.result, "result", bound=0.0)
+        check_same(ours.result, theirs.result, "result", bound=_bound(target, theirs.tensor))
         if isinstance(theirs.result, Tensor):
             check_same(ours.result is ours.tensor, True, "returns the tensor that it was given")
             check_same(ours.tensor.is_leaf, theirs.tensor.is_leaf, "a leaf, without a graph")
@@ -156,7 +163,7 @@ def generator(target: Target) -> Tally:
         ours = _call(target.implementation, sample, generator=own[1])
         if ours.error is not None:
             raise ours.error
-        check_same(ours.result, theirs.result, "result", bound=0.0)
+        check_same(ours.result, theirs.result, "result", bound=_bound(target, theirs.tensor))
         check_same(torch.equal(own[0].get_state(), own[1].get_state()), True, "as many numbers drawn as by torch")
         check_same(torch.equal(ours.state, theirs.state), True, "the global generator is left alone")
 
