@@ -9,7 +9,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text()
-FILES = dict(re.findall(r"^`conceptlab/concepts/softsign/(\w+\.py)`:\n\n```python\n(.*?)^```$", TEXT, re.M | re.S))
+FILES = dict(re.findall(r"^`conceptlab/concepts/softshrink/(\w+\.py)`:\n\n```python\n(.*?)^```$", TEXT, re.M | re.S))
 MUTANTS = re.findall(r"^\| `(\w+\.py)` \| `(.+)` \| `(.+)` \| `(\w+)` \|$", TEXT, re.M)
 
 PROGRAM = """
@@ -19,8 +19,8 @@ from conceptlab.verify import checks, verify
 from conceptlab.verify.target import target, tier_of
 
 warnings.simplefilter("ignore", FutureWarning)  # torch's own
-registry.add_concept("softsign", importlib.import_module("softsign"))
-function, cls = registry.parts["softsign"], registry.parts["Softsign"]
+registry.add_concept("softshrink", importlib.import_module("softshrink"))
+function, cls = registry.parts["softshrink"], registry.parts["Softshrink"]
 """
 
 pytestmark = pytest.mark.slow
@@ -35,9 +35,9 @@ def run(folder: Path, program: str) -> str:
 
 
 def written(folder: Path, files: dict[str, str]) -> Path:
-    (folder / "softsign").mkdir(parents=True)
+    (folder / "softshrink").mkdir(parents=True)
     for name, text in files.items():
-        (folder / "softsign" / name).write_text(text)
+        (folder / "softshrink" / name).write_text(text)
     return folder
 
 
@@ -51,15 +51,15 @@ def test_the_example_is_well_formed_and_right(tmp_path):
         folder,
         """
 import doctest
-assert doctest.testmod(registry.package("softsign")) == (0, 1)
+assert doctest.testmod(registry.package("softshrink")) == (0, 1)
 for part in (function, cls):
     for tier in ("naive", "handmade"):
         for check in checks(tier_of(part, tier), like=part.name):
             if not check.for_full_run:
                 check()
 from conceptlab import nn
-nn.Softsign(tier="naive")
-nn.functional.softsign
+nn.Softshrink(tier="naive")
+nn.functional.softshrink
 """,
     )
 
@@ -76,7 +76,7 @@ def test_every_broken_line_is_caught(tmp_path):
 for what, text, check in {broken!r}:
     module = dict()
     exec(text, module)
-    if verify(target(module["softsign"], "softsign"), "softsign", only=[check]).passed:
+    if verify(target(module["softshrink"], "softshrink"), "softshrink", only=[check]).passed:
         raise SystemExit(f"{{check}} did not notice {{what}}")
 """,
     )

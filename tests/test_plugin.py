@@ -55,14 +55,14 @@ import conceptlab as cl
 from conceptlab import nn
 from conceptlab.nn import functional as F
 
-assert "softsign" in cl.registry.concepts
+assert "softshrink" in cl.registry.concepts
 assert set(cl.registry.parts["linear"].tiers) >= {"builtin", "naive", "handmade", "einsum"}
 x, w = torch.randn(2, 4), torch.randn(3, 4)
 assert torch.allclose(F.linear(x, w, tier="einsum"), x @ w.t())
-assert torch.equal(nn.Softsign(tier="naive")(x), x / (1 + x.abs()))
-with cl.use({"softsign": "handmade", "linear": "einsum"}) as used:
-    torch.nn.functional.softsign(torch.nn.functional.linear(x, w))
-assert used.counts == {"softsign": 1, "linear": 1}
+assert torch.equal(nn.Softshrink(tier="naive")(x), x - x.clamp(-0.5, 0.5))
+with cl.use({"softshrink": "handmade", "linear": "einsum"}) as used:
+    torch.nn.functional.softshrink(torch.nn.functional.linear(x, w))
+assert used.counts == {"softshrink": 1, "linear": 1}
 layer = nn.Linear(4, 3, tier="einsum")
 assert layer.tier == "einsum"
 """,
@@ -115,7 +115,7 @@ for check in checks("plugin_example:MyNorm", like="BatchNorm2d"):
     if str(check) in ("behaviour", "channels_last_behaviour"):
         assert check.result().passed > 0
         check()
-for name, tier in (("softsign", "handmade"), ("softsign", "naive"), ("Softsign", "handmade")):
+for name, tier in (("softshrink", "handmade"), ("softshrink", "naive"), ("Softshrink", "handmade")):
     for check in checks(tier_of(registry.parts[name], tier), like=name):
         if not check.for_full_run:
             check()
@@ -179,8 +179,8 @@ def package(concept: Concept) -> types.ModuleType:
 
 def test_the_name_of_a_concept_that_exists_is_refused():
     with pytest.raises(ValueError, match=r"somebodys\.package.*not taken, received relu"):
-        registry.add_concept("relu", package(Concept(title="x", home=F, functions={"softsign": Function()})))
-    assert "softsign" not in registry.parts
+        registry.add_concept("relu", package(Concept(title="x", home=F, functions={"softshrink": Function()})))
+    assert "softshrink" not in registry.parts
 
 
 def test_a_part_that_exists_is_refused():

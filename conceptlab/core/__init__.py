@@ -11,7 +11,20 @@ from conceptlab.core.namespace import Namespace, declare, namespace
 from conceptlab.core.parts import Choice, Parts
 from conceptlab.core.precision import wide
 from conceptlab.core.registry import registry
-from conceptlab.core.select import indicator, keep, mask, negative, not_negative, not_zero, others, plus, put, slope
+from conceptlab.core.select import (
+    either,
+    indicator,
+    keep,
+    limited,
+    mask,
+    negative,
+    not_negative,
+    not_zero,
+    others,
+    put,
+    slope,
+    within,
+)
 
 __all__ = [
     "Autocast",
@@ -26,10 +39,12 @@ __all__ = [
     "Tiered",
     "declare",
     "did_you_mean",
+    "either",
     "exp",
     "indicator",
     "is_recorded",
     "keep",
+    "limited",
     "mask",
     "message",
     "namespace",
@@ -37,7 +52,6 @@ __all__ = [
     "not_negative",
     "not_zero",
     "others",
-    "plus",
     "put",
     "registry",
     "require_floating",
@@ -47,4 +61,5 @@ __all__ = [
     "slope",
     "warn",
     "wide",
+    "within",
 ]

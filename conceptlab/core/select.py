@@ -8,6 +8,7 @@ no rule for the memory of a result, get the plain form: booleans, and ``where``.
 """
 
 import math
+import struct
 from typing import Any, Literal
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch._C._functorch import maybe_current_level
 
 from conceptlab.core.function import Rule, save
-from conceptlab.core.memory import is_recorded
+from conceptlab.core.memory import is_recorded, room
 
 Relation = Literal["<", "<=", ">", ">="]
 
@@ -30,7 +31,7 @@ _COMPARISONS = {"<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 def indicator(x: Tensor, relation: Relation, number: float) -> Tensor:
     """1 where ``x`` stands in that relation to ``number``, and 0 elsewhere, in the dtype of ``x``. A constant.
 
-    For a compiler it is a boolean tensor: `slope`, `plus` and `put` know what to do with either, and `others` has its
+    For a compiler it is a boolean tensor: `slope` and `put` know what to do with either, and `others` has its
     complement.
 
     >>> indicator(torch.tensor([-1.0, 0.0, 1.0, float("nan")]), ">", 0)
@@ -78,15 +79,6 @@ def slope(x: Tensor, below: Tensor | float) -> Tensor:
     if isinstance(below, Tensor):
         return torch.addcmul(holds, others(holds), below)
     return torch.add(holds, others(holds), alpha=below)
-
-
-def plus(y: Tensor, number: float, holds: Tensor) -> Tensor:
-    """``y``, and ``number`` more where an `indicator` is set.
-
-    >>> plus(torch.tensor([1.0, 2.0]), 0.5, torch.tensor([0.0, 1.0]))
-    tensor([1.0000, 2.5000])
-    """
-    return torch.add(y, holds.to(y.dtype), alpha=number)
 
 
 def put(y: Tensor, value: float, holds: Tensor) -> Tensor:
@@ -142,6 +134,50 @@ def not_zero(x: Tensor) -> Tensor:
     return torch.ne(bits, 0, out=torch.empty_like(bits))
 
 
+def within(x: Tensor, bound: float) -> Tensor:
+    """The mask of what lies between -``bound`` and ``bound``, the ends excluded, of float32 or float64, in two passes.
+
+    Without the bit of their sign the bits of numbers are in the order of their magnitudes, NaN above them all.
+
+    >>> within(torch.tensor([-3.0, -1.0, 2.0, float("inf"), float("nan")]), 3)
+    tensor([0, 1, 1, 0, 0], dtype=torch.int32)
+    """
+    if _is_followed():
+        return x.detach().abs() < bound
+    kind = _INTEGERS[x.element_size()]
+    magnitude = torch.bitwise_and(x.detach().view(kind), torch.iinfo(kind).max)
+    return torch.lt(magnitude, _bits(bound, x.dtype), out=magnitude)
+
+
+def limited(x: Tensor, high: float) -> Tensor:
+    """``x``, which may be overwritten, limited to what lies between 0 and ``high``; of float32 or float64.
+
+    NaN counts as large, which its bits are, unless something looks on.
+
+    >>> with torch.no_grad():
+    ...     limited(torch.tensor([-1.0, 2.0, 7.0, float("nan")]), 6)
+    tensor([0., 2., 6., 6.])
+    """
+    if is_recorded():
+        return x.clamp(0, high)
+    x.view(_INTEGERS[x.element_size()]).clamp_(0, _bits(high, x.dtype))
+    return x
+
+
+def either(mask: Tensor, one: Tensor, other: Tensor | float, *, times: float = 1.0) -> Tensor:
+    """``one``, which may be overwritten, where the `mask` is set, and ``times`` · ``other`` elsewhere.
+
+    >>> either(negative(torch.tensor([-1.0, 2.0])), torch.tensor([5.0, float("inf")]), 3.0)
+    tensor([5., 3.])
+    """
+    if mask.dtype is torch.bool:
+        return torch.where(mask, one, other * times)
+    kept = keep(one, mask, room=room(one))
+    if isinstance(other, Tensor):
+        return torch.add(kept, keep(other, others(mask)), alpha=times, out=room(kept))
+    return torch.add(kept, others(mask).to(kept.dtype), alpha=times * other, out=room(kept))
+
+
 def keep(v: Tensor, mask: Tensor, *, room: Tensor | None = None) -> Tensor:
     """``v`` where the `mask` is set, and 0 elsewhere.
 
@@ -181,6 +217,11 @@ def _times(v: Tensor, mask: Tensor, room: Tensor | None) -> Tensor:
         return torch.where(mask if mask.dtype is torch.bool else mask != 0, v, 0)
     out = None if room is None else room.view(mask.dtype)
     return torch.mul(v.view(mask.dtype), mask, out=out).view(v.dtype)
+
+
+def _bits(number: float, dtype: torch.dtype) -> int:
+    number_format, integer_format = ("d", "q") if dtype is torch.float64 else ("f", "i")
+    return struct.unpack(integer_format, struct.pack(number_format, number))[0]
 
 
 def _is_followed() -> bool:

@@ -16,6 +16,7 @@ SPELLINGS = [
     pytest.param(F.leaky_relu_, (0.2,), id="leaky_relu_"),
     pytest.param(F.elu_, (0.5,), id="elu_"),
     pytest.param(torch.selu_, (), id="selu_"),
+    pytest.param(F.celu_, (0.5,), id="celu_"),
 ]
 
 

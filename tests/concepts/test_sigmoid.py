@@ -41,6 +41,9 @@ IN_PLACE = [
     pytest.param(torch.tanh_, id="tanh_"),
     pytest.param(torch.Tensor.tanh_, id="Tensor.tanh_"),
     pytest.param(torch._C._nn.silu_, id="silu_"),
+    pytest.param(torch._C._nn.mish_, id="mish_"),
+    pytest.param(torch._C._nn.hardsigmoid_, id="hardsigmoid_"),
+    pytest.param(torch._C._nn.hardswish_, id="hardswish_"),
 ]
 
 

@@ -1,4 +1,4 @@
-r"""ReLU and its kin: activations that are linear in pieces, or bend only on the negative side.
+r"""ReLU and its kin: activations that are defined in pieces, most of them straight.
 
 | function | $f(x)$ |
 |---|---|
@@ -10,13 +10,15 @@ r"""ReLU and its kin: activations that are linear in pieces, or bend only on the
 | ``prelu`` | the same with a learned slope, ``weight``, one for all or one a channel |
 | ``elu`` | $x$ if $x > 0$, else ``alpha`` $(e^x - 1)$ |
 | ``selu`` | $\lambda$ ``elu(x, alpha=`` $\alpha$ ``)`` with the two constants that keep mean 0 and variance 1 |
+| ``celu`` | $x$ if $x > 0$, else ``alpha`` $(e^{x / \mathtt{alpha}} - 1)$, whose slope has no jump at 0 |
 
 Shapes: any; the result has the input's. Training and evaluation are the same. NaN in, NaN out. At a kink the slope is
-that of the left side, as torch has it (0 for ``relu`` at 0; 0 at both ends of ``hardtanh``).
+that of the left side, as torch has it (0 for ``relu`` at 0; 0 at both ends of ``hardtanh``). ``celu`` takes its
+``alpha`` as it is; torch's derivative rounds it to float32.
 
 Sources: Nair, Hinton, *Rectified linear units*, 2010; Maas et al., *Rectifier nonlinearities*, 2013 (leaky); He et
 al., *Delving deep into rectifiers*, 2015 (PReLU); Clevert et al., *ELUs*, 2016; Klambauer et al., *Self-normalizing
-neural networks*, 2017 (SELU).
+neural networks*, 2017 (SELU); Barron, *Continuously differentiable exponential linear units*, 2017 (CELU).
 """
 
 from collections.abc import Callable
@@ -117,6 +119,17 @@ class SELU(Tiered, torch.nn.SELU):
         return self.ops.selu(input, self.inplace)
 
 
+class CELU(Tiered, torch.nn.CELU):
+    """$x$, or ``alpha`` $(e^{x / \\mathtt{alpha}} - 1)$ where it is negative.
+
+    >>> CELU(0.5)(torch.tensor([-1.0, 2.0]))
+    tensor([-0.4323,  2.0000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.ops.celu(input, self.alpha, self.inplace)
+
+
 def _in_place(function: Callable, input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return function(input, *args, **kwargs, inplace=True)
 
@@ -140,6 +153,7 @@ CONCEPT = Concept(
         "prelu": Function(also={torch.prelu: None, torch.Tensor.prelu: None}, autocast="lower"),
         "elu": Function(also={F.elu_: _in_place}),
         "selu": Function(also={torch.selu: None, torch.selu_: _in_place}),
+        "celu": Function(also={torch.celu: None, F.celu_: _in_place}),
     },
     classes={
         ReLU: "relu",
@@ -150,5 +164,6 @@ CONCEPT = Concept(
         PReLU: "prelu",
         ELU: "elu",
         SELU: "selu",
+        CELU: "celu",
     },
 )

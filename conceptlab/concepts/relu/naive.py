@@ -48,5 +48,12 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return _result(input, _SCALE * elu(input, _ALPHA), inplace)
 
 
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    if alpha == 0:
+        raise RuntimeError("celu: ZeroDivisionError: alpha cannot be 0 for CELU.")
+    negative = torch.where(input <= 0, input, 0)
+    return _result(input, torch.where(input <= 0, alpha * (torch.exp(negative / alpha) - 1), input), inplace)
+
+
 def _result(input: Tensor, output: Tensor, inplace: bool) -> Tensor:
     return input.copy_(output) if inplace else output

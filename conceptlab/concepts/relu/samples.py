@@ -8,10 +8,13 @@ from torch import Tensor
 
 from conceptlab.core.samples import Case, Sample
 
-_IN_PLACE = ("relu", "relu6", "hardtanh", "threshold", "leaky_relu", "elu", "selu")
+_IN_PLACE = ("relu", "relu6", "hardtanh", "threshold", "leaky_relu", "elu", "selu", "celu")
 # torch's gradient at NaN is 0 for most elements of these, and not for the last few, which are no full vector
 _TWO_ENDS = ("relu6", "hardtanh", "ReLU6", "Hardtanh")
-_CLASSES = {"ReLU": (), "ReLU6": (), "LeakyReLU": (), "ELU": (), "SELU": (), "Hardtanh": (), "Threshold": (0.1, 20.0)}
+_CLASSES = {
+    **dict.fromkeys(("ReLU", "ReLU6", "LeakyReLU", "ELU", "SELU", "CELU", "Hardtanh"), ()),
+    "Threshold": (0.1, 20.0),
+}
 
 
 def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
@@ -36,6 +39,11 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         elif part == "hardtanh":
             yield Sample(f"{name}-half-open", (x, -1.0, math.inf), smooth=smooth)
             yield Sample(f"{name}-one-value", (x, 1.0, 1.0), smooth=smooth)
+        elif part == "celu":
+            # torch's derivative takes alpha in float32, so that 0.1 would be another number
+            for alpha in (2.0, 0.5, -0.5):
+                yield Sample(f"{name}, alpha {alpha}", (x, alpha), smooth=smooth)
+            yield Sample(f"{name}, alpha 2, in place", (x, 2.0, True), smooth=smooth)
         if part in _CLASSES:
             yield Sample(
                 f"{name}-inplace", (x,), init_args=_CLASSES[part], init_kwargs={"inplace": True}, smooth=smooth
@@ -67,12 +75,16 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
 
 
 def refused(part: str) -> Iterator[Sample]:
-    """Booleans, integers, limits and slopes that do not fit."""
-    if part in ("relu", "leaky_relu", "elu", "selu", "prelu"):
+    """Booleans, integers, complex numbers, limits and slopes that do not fit, a division by 0."""
+    if part in ("relu", "leaky_relu", "elu", "selu", "prelu", "celu"):
         more = (torch.ones(1),) if part == "prelu" else ()
         yield Sample("booleans", (torch.tensor([True]), *more))
         if part != "relu":
             yield Sample("integers", (torch.arange(3), *more))
+    if part in ("elu", "selu", "celu"):
+        yield Sample("complex numbers", (torch.ones(2, dtype=torch.complex64),))
+    if part == "celu":
+        yield Sample("alpha 0", (torch.ones(2), 0.0))
     if part == "hardtanh":
         yield Sample("limits exchanged", (torch.ones(2), 1.0, 0.0))
         yield Sample("unsigned, negative limits", (torch.ones(2, dtype=torch.uint8),))

@@ -1,4 +1,4 @@
-r"""Sigmoid and its kin: smooth activations made of one exponential.
+r"""Sigmoid and its kin: smooth activations made of one exponential, and their cheap doubles.
 
 | function | $f(x)$ |
 |---|---|
@@ -9,14 +9,24 @@ r"""Sigmoid and its kin: smooth activations made of one exponential.
 | ``silu`` | $x \, \sigma(x)$ |
 | ``gelu`` | $x \, \Phi(x)$ with the normal distribution $\Phi(x) = (1 + \operatorname{erf}(x / \sqrt 2)) / 2$ |
 | ``gelu``, ``approximate="tanh"`` | $x (1 + \tanh u) / 2$ with $u = \sqrt{2 / \pi} \, (x + 0.044715 \, x^3)$ |
+| ``mish`` | $x \tanh(\log(1 + e^x))$ |
+| ``glu`` | $a \, \sigma(b)$ with the two halves $a$ and $b$ of the input along ``dim`` |
+| ``softsign`` | $x / (1 + \lvert x \rvert)$, tanh with long tails |
+| ``hardsigmoid`` | $(x + 3) / 6$ limited to [0, 1], a sigmoid of straight lines |
+| ``hardswish`` | $x$ ``hardsigmoid(x)``, the SiLU that belongs to it |
 
-``softplus`` is $x$ itself where $\beta x >$ ``threshold``.
+``softplus`` is $x$ itself where $\beta x >$ ``threshold``. ``inplace=True`` writes the result over the input.
 
-Shapes: any; the result has the input's. Training and evaluation are the same. ``sigmoid`` and ``tanh`` take integers,
-too. Half precision is computed in float32 and rounded once. Nothing overflows, and nothing cancels near 0.
+Shapes: any; the result has the input's, that of ``glu`` half its size along ``dim``, which has to be even. Training
+and evaluation are the same. ``sigmoid``, ``tanh`` and ``softsign`` take integers, too. Half precision is computed in
+float32 and rounded once. Nothing overflows, and nothing cancels near 0. At the two kinks of ``hardsigmoid`` and
+``hardswish`` the slope is that of the outer side.
 
 Sources: LeCun et al., *Efficient BackProp*, 1998 (tanh); Dugas et al., *Incorporating second-order functional
-knowledge*, 2001 (softplus); Hendrycks, Gimpel, *Gaussian error linear units*, 2016 (GELU, SiLU).
+knowledge*, 2001 (softplus); Hendrycks, Gimpel, *Gaussian error linear units*, 2016 (GELU, SiLU); Misra, *Mish*, 2019;
+Dauphin et al., *Language modeling with gated convolutional networks*, 2017 (GLU); Bergstra et al., *Quadratic
+polynomials learn better image features*, 2009 (softsign); Howard et al., *Searching for MobileNetV3*, 2019 (the hard
+ones).
 """
 
 from collections.abc import Callable
@@ -94,13 +104,68 @@ class GELU(Tiered, torch.nn.GELU):
         return self.ops.gelu(input, approximate=self.approximate)
 
 
+class Mish(Tiered, torch.nn.Mish):
+    """$x$, let through as far as the tanh of its softplus.
+
+    >>> Mish()(torch.tensor([-1.0, 0.0, 1.0]))
+    tensor([-0.3034,  0.0000,  0.8651])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.ops.mish(input, self.inplace)
+
+
+class GLU(Tiered, torch.nn.GLU):
+    """The first half along ``dim``, let through as far as the second one says.
+
+    >>> GLU()(torch.tensor([1.0, 2.0, 0.0, 1000.0]))
+    tensor([0.5000, 2.0000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.ops.glu(input, self.dim)
+
+
+class Softsign(Tiered, torch.nn.Softsign):
+    """Like tanh it stays within ±1, but it nears them only as $1 / x$.
+
+    >>> Softsign()(torch.tensor([-1.0, 0.0, 3.0]))
+    tensor([-0.5000,  0.0000,  0.7500])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.ops.softsign(input)
+
+
+class Hardsigmoid(Tiered, torch.nn.Hardsigmoid):
+    """$(x + 3) / 6$, limited to [0, 1].
+
+    >>> Hardsigmoid()(torch.tensor([-4.0, 0.0, 1.5, 4.0]))
+    tensor([0.0000, 0.5000, 0.7500, 1.0000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.ops.hardsigmoid(input, self.inplace)
+
+
+class Hardswish(Tiered, torch.nn.Hardswish):
+    """$x$, let through as far as its own hardsigmoid is open.
+
+    >>> Hardswish()(torch.tensor([-4.0, 1.5, 4.0]))
+    tensor([-0.0000, 1.1250, 4.0000])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return self.ops.hardswish(input, self.inplace)
+
+
 def _in_place(function: Callable, input: Tensor) -> Tensor:
     return input.copy_(function(input))
 
 
-def _silu_in_place(silu: Callable, input: Tensor) -> Tensor:
-    # silu's derivative needs the input, and the function itself takes care of that
-    return silu(input, inplace=True)
+def _by_itself_in_place(function: Callable, input: Tensor) -> Tensor:
+    # the derivative needs the input, and the function itself takes care of that
+    return function(input, inplace=True)
 
 
 CONCEPT = Concept(
@@ -125,9 +190,14 @@ CONCEPT = Concept(
             }
         ),
         "softplus": Function(autocast={"cuda": "float32"}),
-        "silu": Function(also={torch._C._nn.silu: None, torch._C._nn.silu_: _silu_in_place}),
+        "silu": Function(also={torch._C._nn.silu: None, torch._C._nn.silu_: _by_itself_in_place}),
         "gelu": Function(),
         "logsigmoid": Function(),
+        "mish": Function(also={torch._C._nn.mish: None, torch._C._nn.mish_: _by_itself_in_place}),
+        "glu": Function(also={torch._C._nn.glu: None}),
+        "softsign": Function(),
+        "hardsigmoid": Function(also={torch._C._nn.hardsigmoid: None, torch._C._nn.hardsigmoid_: _by_itself_in_place}),
+        "hardswish": Function(also={torch._C._nn.hardswish: None, torch._C._nn.hardswish_: _by_itself_in_place}),
     },
     classes={
         Sigmoid: "sigmoid",
@@ -136,5 +206,10 @@ CONCEPT = Concept(
         SiLU: "silu",
         GELU: "gelu",
         LogSigmoid: "logsigmoid",
+        Mish: "mish",
+        GLU: "glu",
+        Softsign: "softsign",
+        Hardsigmoid: "hardsigmoid",
+        Hardswish: "hardswish",
     },
 )

@@ -32,8 +32,7 @@ def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     x = input.clone() if inplace else input
-    output = x * sigmoid(x)
-    return input.copy_(output) if inplace else output
+    return _result(input, x * sigmoid(x), inplace)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -49,6 +48,45 @@ def logsigmoid(input: Tensor) -> Tensor:
     of_positive = -torch.log1p(torch.exp(-input.masked_fill(negative, 0)))
     of_negative = input - torch.log1p(torch.exp(input.masked_fill(~negative, 0)))
     return torch.where(negative, of_negative, of_positive)
+
+
+def softsign(input: Tensor) -> Tensor:
+    return input / (1 + input.abs())
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    x = input.clone() if inplace else input
+    return _result(input, x * tanh(softplus(x)), inplace)
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    if input.dim() == 0:
+        raise RuntimeError("glu does not support scalars because halving size must be even.")
+    if input.size(dim) % 2:
+        raise RuntimeError(f"glu: Halving dimension must be even, but dimension {dim} is size {input.size(dim)}.")
+    a, b = input.chunk(2, dim)
+    return a * sigmoid(b)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    line = (input + 3) / 6
+    # torch's derivative has 1 / 6 as float32 has it, in float64, too
+    line = line.detach() + 0.1666666716337204 * (input - input.detach())
+    return _result(input, _limited(line, input), inplace)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    x = input.clone() if inplace else input
+    return _result(input, x * _limited((x + 3) / 6, x), inplace)
+
+
+def _limited(line: Tensor, input: Tensor) -> Tensor:
+    """0 up to -3, and 1 from 3 on."""
+    return line.masked_fill(input <= -3, 0).masked_fill(input >= 3, 1)
+
+
+def _result(input: Tensor, output: Tensor, inplace: bool) -> Tensor:
+    return input.copy_(output) if inplace else output
 
 
 def _floating(input: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A package outside of conceptlab.
 
 - `MyNorm` needs no registration: wherever a part is chosen, write ``BatchNorm2d=plugin_example:MyNorm``.
-- The concept `plugin_example.softsign` and the tier ``einsum`` are found by the entry points in ``pyproject.toml``.
+- The concept `plugin_example.softshrink` and the tier ``einsum`` are found by the entry points in ``pyproject.toml``.
 """
 
 import torch
