@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_flatten
 
 from conceptlab.core import Part
 from conceptlab.core.samples import Case
+from conceptlab.verify.target import tier_of
 
 SEED = 7
 
@@ -40,7 +41,7 @@ def contestant(part: Part, tier: str, case: Case, *, device: str = "cpu", compil
     tensors = [a for a in args if isinstance(a, Tensor) and a.is_floating_point()]
     # all, unless the case says which: running statistics, for instance, have no gradient
     leaves = [a for a in tensors if a.requires_grad] or tensors
-    if part.home not in ("torch.nn", "torch.nn.functional"):
+    if tier_of(part, "builtin").kind not in ("layer", "function"):
         return Contestant(partial(function, *args, **case.kwargs), None)
     for leaf in leaves:
         leaf.requires_grad_()

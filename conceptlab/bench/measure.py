@@ -130,7 +130,7 @@ def _both(ours: Contestant, theirs: Contestant, device: str) -> list[float] | No
 
 
 def _compiled(part: Part, tier: str, case: Case, device: str) -> float | None:
-    if part.home not in ("torch.nn", "torch.nn.functional"):
+    if tier_of(part, tier).kind not in ("layer", "function"):
         return None
     torch.compiler.reset()
     ours, theirs = (contestant(part, t, case, device=device, compiled=True) for t in (tier, "builtin"))

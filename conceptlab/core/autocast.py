@@ -60,6 +60,8 @@ def _target_dtype(policy: Policy | None, device: str, args: tuple, kwargs: dict)
 
 
 def _cast(value: Any, dtype: torch.dtype | None) -> Any:
+    if isinstance(value, list | tuple) and any(isinstance(one, torch.Tensor) for one in value):
+        return [_cast(one, dtype) for one in value]
     # float64 stays: autocast casts only the floating dtypes that it chooses between
     if dtype is None or not isinstance(value, torch.Tensor) or not value.is_floating_point():
         return value

@@ -142,11 +142,13 @@ class Registry:
                 continue  # a layer's own
             able = {tier: functions[function_name] for tier, functions in tiers.items() if function_name in functions}
             function_home = concept.home.__name__
+            # what torch keeps outside of torch.nn, as torch.lstm, stands here among the functions
+            beside = function_home if function_home.startswith(home) else f"{home}.functional"
             part = Part(
                 function_name,
                 name,
                 function_home,
-                function_home.replace(home, public, 1),
+                beside.replace(home, public, 1),
                 concept.builtin(function_name),
                 able,
             )

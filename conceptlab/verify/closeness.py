@@ -70,9 +70,13 @@ def _check_tensor(a: Tensor, b: Tensor, where: str, bound: float, noise: float, 
         )
 
 
-def shape(value: Any) -> Any:
-    """What there is to compare of a tensor that has no values."""
-    return (tuple(value.shape), value.dtype, value.device.type) if isinstance(value, Tensor) else value
+def shapes(nested: Any) -> list[Any]:
+    """What there is to compare of tensors that have no values."""
+
+    def shape(value: Any) -> Any:
+        return (tuple(value.shape), value.dtype, value.device.type) if isinstance(value, Tensor) else value
+
+    return [shape(value) for value in tree_flatten(nested)[0]]
 
 
 def _layout(x: Tensor) -> list[int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import is_namedtuple_instance, tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify.closeness import Mismatch
@@ -146,7 +146,8 @@ def of_torch(call: Callable, what: str = "torch refuses it") -> Any:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             result = call()
-    except REFUSALS as error:
+    except (*REFUSALS, AttributeError) as error:
+        # an AttributeError: on tensors without values torch's fused cells trip over a bias that is None
         raise NotApplicable(what) from error
     for text in {str(warning.message) for warning in warned}:
         warnings.filterwarnings("ignore", message=re.escape(text))
@@ -182,7 +183,15 @@ def describe(sample: Sample) -> str:
     """The arguments of a sample, tensors by dtype and shape."""
 
     def short(value: Any) -> Any:
-        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}" if isinstance(value, Tensor) else value
+        if isinstance(value, Tensor):
+            return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+        if is_namedtuple_instance(value):
+            # one with names, as a PackedSequence, whose constructor may want tensors
+            return tuple(map(short, value))
+        return tree_map(short, value, is_leaf=lambda v: v is not value) if isinstance(value, _NESTED) else value
 
-    args, kwargs = tree_map(short, (sample.args, dict(sample.kwargs)))
+    args, kwargs = short(sample.args), short(dict(sample.kwargs))
     return f"{args} {kwargs}"
+
+
+_NESTED = (list, tuple, dict)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import is_namedtuple_instance, tree_flatten, tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
@@ -40,7 +40,18 @@ def written(value: Any, named: Mapping[int, str]) -> str:
         def __repr__(self) -> str:
             return self.name
 
-    return repr(tree_map(lambda v: Named(named[id(v)]) if isinstance(v, Tensor) else v, value))
+    def with_names(one: Any) -> Any:
+        if isinstance(one, Tensor):
+            return Named(named[id(one)])
+        if is_namedtuple_instance(one):
+            # one with names, as a PackedSequence, whose constructor may want tensors
+            kind = type(one)
+            return Named(f"{kind.__module__}.{kind.__qualname__}({', '.join(repr(with_names(v)) for v in one)})")
+        if isinstance(one, list | tuple | dict):
+            return tree_map(with_names, one, is_leaf=lambda v: v is not one)
+        return one
+
+    return repr(with_names(value))
 
 
 def as_code(value: Tensor, limit: int) -> str:

@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
-from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.swapping.audit import foreign_operations
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import Outcome, channels_last, gradients, run
-from conceptlab.verify.closeness import NOISE, Mismatch, check_same, shape
+from conceptlab.verify.closeness import NOISE, Mismatch, check_same, shapes
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none, unless_torch_fails
 from conceptlab.verify.target import Target
 
@@ -170,7 +169,7 @@ def on_meta(target: Target) -> Tally:
         args = tuple(a.detach().to("meta") if isinstance(a, Tensor) else a for a in sample.args)
         theirs = of_torch(lambda: modules[1](*args, **sample.kwargs), "torch has no meta device for it")
         ours = modules[0](*args, **sample.kwargs)
-        check_same(tree_map(shape, ours), tree_map(shape, theirs), "meta device")
+        check_same(shapes(ours), shapes(theirs), "meta device")
 
     return each(target.samples(), compare)
 

@@ -1,6 +1,7 @@
 """Where it runs: compiled, under autocast, on other devices."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import gradients, run
-from conceptlab.verify.closeness import NOISE, check_same, shape
+from conceptlab.verify.closeness import NOISE, check_same, shapes
 from conceptlab.verify.suite.compiling import whole
 from conceptlab.verify.tally import Tally, each, of_torch, or_none, unless_torch_fails
 from conceptlab.verify.target import Target
@@ -37,10 +38,10 @@ def compiled(target: Target) -> Tally:
 
         def check(function: Callable) -> None:
             received = run(whole(function), sample.args, sample.kwargs, dtype=torch.bfloat16, leaves_first=True)
-            check_same(tree_map(shape, received.output), tree_map(shape, theirs.output), "compiled, in bfloat16")
+            check_same(shapes(received.output), shapes(theirs.output), "compiled, in bfloat16")
             if expected is not None:
                 what = "compiled gradient, in bfloat16"
-                check_same(tree_map(shape, gradients(received)), tree_map(shape, expected), what)
+                check_same(shapes(gradients(received)), shapes(expected), what)
 
         unless_torch_fails(check, target.implementation, target.builtin, "torch's own does not compile whole")
 
@@ -62,18 +63,18 @@ def autocast(target: Target) -> Tally:
 
     def compare(sample: Sample) -> None:
         for first, others in _AUTOCAST_DTYPES:
-            args = tuple(_converted(a, others if i else first) for i, a in enumerate(sample.args))
-            kwargs = tree_map(lambda a, others=others: _converted(a, others), dict(sample.kwargs))
+            args, kwargs = tree_map(partial(_converted, dtype=others), (sample.args, dict(sample.kwargs)))
+            args = tuple(_converted(a, first) for a in args[:1]) + args[1:]
             theirs = or_none(
                 lambda args=args, kwargs=kwargs: run(_inside_autocast(target.builtin, "cpu"), args, kwargs)
             )
             if theirs is not None:
                 where = f"autocast of {first} and {others}"
                 ours = run(_inside_autocast(target.implementation, "cpu"), args, kwargs)
-                check_same(tree_map(shape, ours.output), tree_map(shape, theirs.output), where)
+                check_same(shapes(ours.output), shapes(theirs.output), where)
                 expected = or_none(lambda theirs=theirs: gradients(theirs))
                 if expected is not None:
-                    check_same(tree_map(shape, gradients(ours)), tree_map(shape, expected), f"gradient, {where}")
+                    check_same(shapes(gradients(ours)), shapes(expected), f"gradient, {where}")
             with FakeTensorMode():
                 _compare_fake(target, tree_map(_fake, args), tree_map(_fake, kwargs), inside=True)
 
@@ -123,7 +124,7 @@ def _compare_fake(target: Target, args: tuple, kwargs: dict, *, inside: bool = F
     expected = or_none(lambda: run(theirs, args, kwargs).output)
     if expected is not None:
         received = run(ours, args, kwargs).output
-        check_same(tree_map(shape, received), tree_map(shape, expected), "fake CUDA tensors")
+        check_same(shapes(received), shapes(expected), "fake CUDA tensors")
 
 
 def _fake(value: Any) -> Any:
@@ -140,10 +141,10 @@ def devices(target: Target) -> Tally:
         args, kwargs = tree_map(_meta, (sample.args, dict(sample.kwargs)))
         theirs = of_torch(lambda: run(target.builtin, args, kwargs), "torch has no meta device for it")
         ours = run(target.implementation, args, kwargs)
-        check_same(tree_map(shape, ours.output), tree_map(shape, theirs.output), "meta device")
+        check_same(shapes(ours.output), shapes(theirs.output), "meta device")
         expected = or_none(lambda: _meta_gradients(theirs))
         if expected is not None:
-            check_same(tree_map(shape, _meta_gradients(ours)), tree_map(shape, expected), "gradient, meta device")
+            check_same(shapes(_meta_gradients(ours)), shapes(expected), "gradient, meta device")
 
     return each(target.samples(), compare)
 
