@@ -65,6 +65,7 @@ def _quoted(path: Path) -> str:
 
 
 def _job(cfg: DictConfig) -> float:
+    from conceptlab.compare.words import main_metric
     from conceptlab.tasks.run import train
 
     run_dir = HydraConfig.get().runtime.output_dir
@@ -72,7 +73,7 @@ def _job(cfg: DictConfig) -> float:
     for name, value in result.metrics.items():
         print(f"{name} {value:.6g}")
     print(f"run: {os.path.relpath(result.folder)}")
-    return result.metrics["test/accuracy"]
+    return result.metrics[main_metric(result.metrics) or "test/loss"]
 
 
 def test_checkpoint(overrides: Sequence[str]) -> dict[str, float]:
@@ -117,7 +118,7 @@ def audit_network(network: str, overrides: Sequence[str]) -> Any:
 
     if network in options("experiment"):
         task, data = build(compose([f"experiment={network}", *overrides]))
-        return cl.audit(task.model, torch.randn(2, *data.shape))
+        return cl.audit(task.model, *task.given(data.example()))
     if network not in torchvision.models.list_models():
         known = [*options("experiment"), *torchvision.models.list_models()]
         words = message("audit", expected="an experiment or a torchvision model", received=repr(network), remedy="")

@@ -19,15 +19,17 @@ SIDES = {"a": "builtin", "b": "handmade"}
 
 
 class Step(nn.Module):
-    """A model and its loss: what a training step computes of a batch."""
+    """A task's model and loss: what a training step computes of a batch."""
 
-    def __init__(self, model: nn.Module, loss: nn.Module) -> None:
+    def __init__(self, task: Any) -> None:
         super().__init__()
-        self.model, self.loss = model, loss
+        self.model, self.loss = task.model, task.loss
+        self.given, self.judged = task.given, task.judged
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
         """The loss of a batch."""
-        return self.loss(self.model(images), labels)
+        batch = inputs, targets
+        return self.loss(*self.judged(self.model(*self.given(batch)), batch))
 
 
 def bisect_experiment(overrides: Sequence[str], dtype: str = "float64") -> FirstDifference:
@@ -114,4 +116,4 @@ def _step_and_batch(overrides: Sequence[str]) -> tuple[Step, tuple[Tensor, Tenso
     task, data = build(cfg)
     data.prepare_data()
     data.setup()
-    return Step(task.model, task.loss).train(), tuple(next(iter(data.train_dataloader())))
+    return Step(task).train(), tuple(next(iter(data.train_dataloader())))

@@ -1,13 +1,16 @@
-"""The report's curves, as SVG to stand inside the page, in the page's own colours and type."""
+"""The report's curves and pictures, as SVG to stand inside the page, in the page's own colours and type."""
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 COLOURS = 6
 """The page defines this many colours for variants, ``--variant-0`` and so on."""
@@ -61,13 +64,56 @@ def growth(lines: Sequence[Line], yardsticks: Sequence[tuple[np.ndarray, np.ndar
     return _svg(figure, title)
 
 
-def _panel() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(6.2, 3.5), layout="constrained")
+def heatmap(exhibit: Mapping[str, Any], variant: int, title: str) -> str:
+    """A table of numbers from 0 to 1 as shades of a variant's colour, with what is written in its cells."""
+    figure, axes = _panel(figsize=(6.2, 5.2))
+    axes.grid(visible=False)
+    rows, columns = exhibit["rows"], exhibit["columns"]
+    for y, values in enumerate(exhibit["values"]):
+        for x, value in enumerate(values):
+            # what cannot be seen would only make the page longer
+            if value is not None and value >= 0.01:
+                cell = Rectangle(
+                    (x - 0.5, y - 0.5), 1, 1, facecolor=_colour(variant), alpha=min(value, 1.0), linewidth=0
+                )
+                axes.add_patch(cell)
+    for y, cells in enumerate(exhibit["written"]):
+        for x, written in enumerate(cells):
+            axes.text(x, y, written, ha="center", va="center", fontsize=8, color=_INK)
+    axes.set_xlim(-0.5, len(columns) - 0.5)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    long = max(map(len, columns), default=0) > 3
+    axes.set_xticks(range(len(columns)), columns, rotation=90 if long else 0)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_xlabel(exhibit["column_label"])
+    axes.set_ylabel(exhibit["row_label"])
+    return _svg(figure, title)
+
+
+def lines(exhibit: Mapping[str, Any], variant: int, title: str) -> str:
+    """The truth as points, a variant's own lines in its colour, what they are held against dashed."""
+    figure, axes = _panel()
+    styles: dict[str, dict[str, Any]] = {
+        "truth": {"color": _INK, "linestyle": "none", "marker": "o", "markersize": 3.5},
+        "others": {"color": _YARDSTICK, "linewidth": 1.3, "linestyle": (0, (4, 2))},
+        "own": {"color": _colour(variant), "linewidth": 1.8},
+    }
+    for role, style in styles.items():
+        for name, values in exhibit[role].items():
+            axes.plot(exhibit["x"], [np.nan if v is None else v for v in values], label=name, **style)
+    axes.set_xlabel(exhibit["x_label"])
+    axes.legend(frameon=False, labelcolor=_INK, fontsize=9)
+    return _svg(figure, title)
+
+
+def _panel(figsize: tuple[float, float] = (6.2, 3.5)) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=figsize, layout="constrained")
     axes = figure.subplots()
     axes.grid(visible=True, color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(colors=_INK, which="both", length=0, labelsize=10)
     axes.xaxis.label.set_color(_INK)
+    axes.yaxis.label.set_color(_INK)
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(_GRID)
@@ -96,7 +142,7 @@ def _svg(figure: Figure, title: str) -> str:
     svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
     svg = re.sub(r"font-family: [^;\"]*;? ?", "", svg)
-    svg = re.sub(r'(<svg) width="[^"]*" height="[^"]*"', rf'\1 role="img" aria-label="{title}"', svg, count=1)
+    svg = re.sub(r'(<svg) width="[^"]*" height="[^"]*"', rf'\1 role="img" aria-label="{escape(title)}"', svg, count=1)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var({variable})")
     return svg

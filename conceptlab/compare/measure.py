@@ -120,10 +120,12 @@ def _structure(subject: Subject) -> dict[str, Any]:
 
 def _audit(subject: Subject) -> dict[str, Any]:
     """What the model and the loss are made of, forward and backward, in training."""
-    images, labels = subject.batches[0]
-    answers = subject.task.model(images).detach().requires_grad_()
-    of_loss = [replace(row, name=f"loss {row.name}".strip()) for row in audit(subject.task.loss, answers, labels).rows]
-    report = AuditReport([*audit(subject.task.model, images).rows, *of_loss])
+    task, batch = subject.task, subject.batches[0]
+    given = task.given(batch)
+    answers = task.model(*given).detach().requires_grad_()
+    loss_rows = audit(task.loss, *task.judged(answers, batch)).rows
+    of_loss = [replace(row, name=f"loss {row.name}".strip()) for row in loss_rows]
+    report = AuditReport([*audit(task.model, *given).rows, *of_loss])
     own: list[dict[str, Any]] = [
         {"name": row.name, "what": row.what, "operations": row.foreign} for row in report.leaks
     ]

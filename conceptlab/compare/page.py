@@ -27,12 +27,14 @@ def render(report: Mapping[str, Any]) -> str:
         "by_part": by_part,
         "quantity": LABEL.get,
         "swapped": swapped,
+        "texts": _texts,
         "widest": _widest,
         "yaml": lambda configuration: yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True),
     }
     return environment.get_template("report.html.j2").render(
         report=report,
         figures=draw(report),
+        exhibits=exhibits(report),
         start=differences.START,
         early=differences.EARLY,
         error_ratio=differences.ERROR_RATIO,
@@ -56,6 +58,27 @@ def draw(report: Mapping[str, Any]) -> dict[str, str]:
                 f"Relative difference of the {name} at every step",
             )
     return drawn
+
+
+def exhibits(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What the tasks had to show but texts: for each thing its title, its caption and the pictures, of each variant."""
+    drawing = {"heatmap": figures.heatmap, "lines": figures.lines}
+    shown: dict[str, dict[str, Any]] = {}
+    for index, variant in enumerate(report["variants"]):
+        for exhibit in variant["exhibits"]:
+            if exhibit["kind"] not in drawing:
+                continue
+            entry = shown.setdefault(
+                exhibit["name"], {"title": exhibit["title"], "caption": exhibit["caption"], "pictures": []}
+            )
+            picture = drawing[exhibit["kind"]](exhibit, index, f"{exhibit['title']}, {variant['name']}")
+            entry["pictures"].append({"variant": index, "svg": picture})
+    return list(shown.values())
+
+
+def _texts(variant: Row) -> list[Row]:
+    """What a variant has written."""
+    return [exhibit for exhibit in variant["exhibits"] if exhibit["kind"] == "text"]
 
 
 def _growth(run: Row, quantity: str) -> tuple[np.ndarray, np.ndarray]:

@@ -30,6 +30,7 @@ and of each variant:
 | ``step_ms`` | ``median``, ``low``, ``high`` (quartiles), ``ratio`` to the reference, ``interleaved``: in turns |
 | ``peak_bytes`` | the most memory that tensors held during one training step |
 | ``where`` | where a step's time goes: a list of ``name``, ``calls``, ``forward_ms``, ``backward_ms`` |
+| ``exhibits`` | what the task had to show, of the first seed; see `conceptlab.tasks.exhibits` |
 | ``proof`` | ``swap`` (what was exchanged), ``audit`` and ``classes`` (the layers' classes and how many there are) |
 
 A run has ``seed``, ``folder``, ``seconds``, ``metrics``, ``series`` (``step``, ``epoch``, ``loss`` and ``grad_norm``,
@@ -137,6 +138,7 @@ def _variant(group: Sequence[Run], reference: Mapping[Any, Run]) -> dict[str, An
         "batches_apart": measured.get("batches_apart"),
         "doubts": [],
         "kind": None,
+        "exhibits": list(group[0].exhibits),
         "proof": {"swap": group[0].swap, "classes": measured.get("classes", {}), "audit": measured.get("audit")},
     }
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +16,9 @@ from conceptlab.core.errors import message
 
 MEASURED = "measured.json"
 """What `conceptlab.compare.measure` adds to a run folder."""
+
+FIGURES = "figures"
+"""The folder, in a run's, of what its task had to show."""
 
 YARDSTICK = "yardstick"
 """The callback, in a run's configuration, that makes the run a yardstick."""
@@ -38,6 +41,7 @@ class Run:
         swap: which parts were exchanged.
         timing: how long a step took, in seconds.
         measured: what was measured apart from training; empty if nothing was.
+        exhibits: what its task had to show, as `conceptlab.tasks.exhibits` has it; a text as ``kind`` text.
     """
 
     folder: Path
@@ -50,6 +54,7 @@ class Run:
     swap: Mapping[str, Any] = field(default_factory=dict)
     timing: Mapping[str, Any] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
+    exhibits: Sequence[Mapping[str, Any]] = ()
 
     @property
     def finished(self) -> bool:
@@ -123,6 +128,7 @@ def read_run(folder: Path) -> Run:
         swap=_read_json(folder / "swap.json"),
         timing=_read_json(folder / "timing.json"),
         measured=_read_json(folder / MEASURED),
+        exhibits=_read_exhibits(folder / FIGURES),
     )
 
 
@@ -144,7 +150,16 @@ def describe(parts: str | Mapping[str, Any] | None) -> str:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _read_exhibits(folder: Path) -> list[dict[str, Any]]:
+    drawn = [_read_json(path) for path in sorted(folder.glob("*.json"))]
+    texts = [
+        {"kind": "text", "name": path.stem, "text": path.read_text(encoding="utf-8")}
+        for path in sorted(folder.glob("*.txt"))
+    ]
+    return [*drawn, *texts]
 
 
 def _read_series(path: Path) -> dict[str, np.ndarray]:

@@ -79,7 +79,7 @@ class Subject:
     def _evaluation(self, index: int) -> Tensor:
         self.task.eval()
         with self._precision():
-            answers = self.task(self._batch(index)[0])
+            answers = self.task(*self.task.given(self._batch(index)))
         self.task.train()
         return answers.double()
 
@@ -100,5 +100,8 @@ class Subject:
             yield batch
 
     def _moved(self, batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        images, labels = batch
-        return images.to(self.device, self.dtype), labels.to(self.device)
+        return tuple(self._as(tensor) for tensor in batch)  # type: ignore[return-value]
+
+    def _as(self, tensor: Tensor) -> Tensor:
+        # tokens and classes are numbers of something, whatever the precision
+        return tensor.to(self.device, self.dtype if tensor.is_floating_point() else tensor.dtype)

@@ -96,7 +96,7 @@ def plain(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
                 "configuration",
                 expected="references that lead somewhere",
                 received=str(error).splitlines()[0],
-                remedy="Correct the ${…}.",
+                remedy="Correct the ${…}; a model, for instance, has to go with its data.",
             )
         ) from error
     if isinstance(container.get("parts"), Mapping):

@@ -4,7 +4,8 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from conceptlab.data.base import ImageData, Split, split_of
+from conceptlab.data.base import Split, split_of
+from conceptlab.data.images import ImageData
 
 
 class Digits(ImageData):

@@ -12,7 +12,8 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from conceptlab.configuration.mistake import Mistake
 from conceptlab.core import message
-from conceptlab.data.base import ImageData, Split, held_out, missing_file
+from conceptlab.data.base import Split, held_out, missing_file
+from conceptlab.data.images import ImageData
 
 
 class ImageFolder(ImageData):

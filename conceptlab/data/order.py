@@ -43,6 +43,7 @@ class EpochOrder(Sampler[Key]):
         batch_size: how many of them a batch has, on each process; the last one of an epoch may have fewer.
         seed: the run's seed.
         shuffle: whether an epoch has an order of its own; else it is that of the data.
+        epoch_size: how many samples an epoch has where it is shuffled, drawn anew for each; None takes all.
         epoch: the epoch that comes first.
         start: how many of its batches are done already.
         rank: which process this is.
@@ -56,12 +57,14 @@ class EpochOrder(Sampler[Key]):
         seed: int,
         *,
         shuffle: bool = True,
+        epoch_size: int | None = None,
         epoch: int = 0,
         start: int = 0,
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self.samples = size // world * world if shuffle else size
+        taken = size if epoch_size is None else min(size, epoch_size)
+        self.samples = taken // world * world if shuffle else size
         self.size, self.batch_size, self.seed, self.shuffle = size, batch_size, seed, shuffle
         self.epoch, self.start = epoch, start
         self.rank, self.world = rank, world
@@ -96,42 +99,40 @@ class Batches(Dataset):
     """The batches that an `EpochOrder` asks for.
 
     Args:
-        images: gives one image, (C, H, W), for an index, or a batch of them, (B, C, H, W), for a list of indices.
-        labels: the class of each, (N).
-        augmentation: a random transform, applied to each image with random numbers of its own.
-        transform: a fixed transform, applied to the whole batch.
+        inputs: gives the input for an index, or a batch of them, (B, …), for a list of indices.
+        targets: the target of each, (N, …); of images their class, (N).
+        augmentation: a random transform, applied to each input with random numbers of its own; None for none.
+        transform: a fixed transform, applied to the whole batch; None for none.
         seed: the run's seed.
     """
 
     def __init__(
         self,
-        images: Callable[[list[int]], Tensor],
-        labels: Tensor,
+        inputs: Callable[[list[int]], Tensor],
+        targets: Tensor,
         augmentation: Callable[[Tensor], Tensor] | None,
-        transform: Callable[[Tensor], Tensor],
+        transform: Callable[[Tensor], Tensor] | None,
         seed: int,
     ) -> None:
-        self.images, self.labels = images, labels
+        self.inputs, self.targets = inputs, targets
         self.augmentation, self.transform = augmentation, transform
         self.seed = seed
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.targets)
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
         epoch, indices = key
-        images = self.images(indices)
+        inputs = self.inputs(indices)
         if self.augmentation is not None:
             # the caller's own random numbers go on as if nothing had been drawn here
             with torch.random.fork_rng(devices=[]):
-                images = torch.stack(
-                    [self._augmented(image, epoch, i) for image, i in zip(images, indices, strict=True)]
-                )
-        return self.transform(images), self.labels[indices]
+                inputs = torch.stack([self._augmented(x, epoch, i) for x, i in zip(inputs, indices, strict=True)])
+        return inputs if self.transform is None else self.transform(inputs), self.targets[indices]
 
-    def _augmented(self, image: Tensor, epoch: int, index: int) -> Tensor:
+    def _augmented(self, x: Tensor, epoch: int, index: int) -> Tensor:
         seed_all(derived_seed(self.seed, epoch, index))
-        return self.augmentation(image)  # type: ignore[misc]
+        return self.augmentation(x)  # type: ignore[misc]
 
 
 class ResumableLoader(DataLoader):

@@ -8,7 +8,8 @@ import torch
 import torchvision
 from torch import Tensor
 
-from conceptlab.data.base import ImageData, Split, held_out, missing_file, split_of
+from conceptlab.data.base import Split, held_out, missing_file, split_of
+from conceptlab.data.images import ImageData
 
 
 class TorchvisionData(ImageData):

@@ -1,20 +1,22 @@
 """What is kept of every run while it goes on: curves, times, and a checkpoint to go on from."""
 
 import csv
-import json
 import resource
 import signal
 import statistics
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as L
 import torch
+
+from conceptlab.tasks.exhibits import Exhibit
+from conceptlab.tasks.files import write_json
 
 WARM_UP = 3
 """Steps that are not timed: the first ones allocate."""
@@ -49,11 +51,17 @@ class Table:
 
 
 class Curves(L.Callback):
-    """``steps.csv`` and ``epochs.csv``."""
+    """``steps.csv`` and ``epochs.csv``.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: the run's folder.
+        metrics: the names of what a validation measures.
+    """
+
+    def __init__(self, folder: Path, metrics: Iterable[str]) -> None:
+        self.metrics = [f"val/{name}" for name in metrics]
         self.steps = Table(folder / "steps.csv", ["step", "epoch", "loss", "grad_norm"])
-        self.epochs = Table(folder / "epochs.csv", ["epoch", "step", "val/loss", "val/accuracy", "lr"])
+        self.epochs = Table(folder / "epochs.csv", ["epoch", "step", *self.metrics, "lr"])
         self.pending: list[list] = []
         self.loss, self.grad_norm = torch.tensor(0.0), torch.tensor(0.0)
 
@@ -82,7 +90,7 @@ class Curves(L.Callback):
         """Write the epoch's row."""
         if trainer.sanity_checking or not trainer.is_global_zero:
             return
-        values = [float(trainer.callback_metrics[name]) for name in ("val/loss", "val/accuracy")]
+        values = [float(trainer.callback_metrics[name]) for name in self.metrics]
         rate = float(trainer.optimizers[0].param_groups[0]["lr"])
         self.epochs.append([[trainer.current_epoch, trainer.global_step, *values, rate]])
 
@@ -183,6 +191,29 @@ class SwapRecord(L.Callback):
             write_json(self.folder / "swap.json", {name: _record(report) for name, report in task.reports.items()})
 
 
+class Gallery(L.Callback):
+    """``figures/``: what the task has to show after each validation and after the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "figures"
+
+    def on_validation_end(self, trainer: L.Trainer, task: Any) -> None:
+        """Keep what there is to see."""
+        if not trainer.sanity_checking:
+            self._keep(trainer, task.exhibits("val"))
+
+    def on_test_end(self, trainer: L.Trainer, task: Any) -> None:
+        """Keep what there is to see."""
+        self._keep(trainer, task.exhibits("test"))
+
+    def _keep(self, trainer: L.Trainer, exhibits: Iterable[Exhibit]) -> None:
+        # each process makes them, since they may need what the others have; one keeps them
+        for exhibit in exhibits:
+            if trainer.is_global_zero:
+                self.folder.mkdir(exist_ok=True)
+                exhibit.write(self.folder)
+
+
 class LastCheckpoint(L.Callback):
     """``checkpoints/last.ckpt``, replaced as a whole after each epoch, and where Ctrl-C stops the run.
 
@@ -245,13 +276,6 @@ def _record(report: Any) -> dict[str, Any]:
         "skipped": [asdict(entry) for entry in report.skipped],
         "notes": list(report.notes),
     }
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a file as a whole, or not at all."""
-    unfinished = path.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-    unfinished.replace(path)
 
 
 def _peak_memory(device: torch.device) -> int:

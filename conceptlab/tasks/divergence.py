@@ -25,16 +25,16 @@ def require_finite(task: Any, batch: tuple[Tensor, Tensor], loss: Tensor) -> Non
         message(
             f"step {task.global_step} (epoch {task.current_epoch})",
             expected="a finite loss",
-            received=f"{loss.item()}; {_origin(task.model, batch[0])}",
+            received=f"{loss.item()}; {_origin(task.model, task.given(batch))}",
             remedy="A smaller learning rate (optimizer.lr) or trainer.gradient_clip_val=1 may help.",
         )
     )
 
 
-def _origin(model: nn.Module, images: Tensor) -> str:
-    """The first thing on the way from the images to the loss that is not finite."""
-    if not _finite(images):
-        return "the images already are not finite"
+def _origin(model: nn.Module, given: tuple[Tensor, ...]) -> str:
+    """The first thing on the way from the inputs to the loss that is not finite."""
+    if not all(map(_finite, given)):
+        return "the inputs already are not finite"
     for name, parameter in model.named_parameters():
         if not _finite(parameter):
             return f"the first that is not finite is the parameter '{name}', since the step before"
@@ -43,13 +43,14 @@ def _origin(model: nn.Module, images: Tensor) -> str:
 
     def look(module: nn.Module, _: Any, output: Any) -> None:
         # a container finishes after what is in it, so the innermost module comes first
-        if not found and isinstance(output, Tensor) and not _finite(output):
+        first = output[0] if isinstance(output, tuple) else output
+        if not found and isinstance(first, Tensor) and not _finite(first):
             found.append(f"the first module whose result is not finite is '{names[module]}' ({type(module).__name__})")
 
     hooks = [module.register_forward_hook(look) for module in names]
     try:
         with torch.no_grad():
-            model(images)
+            model(*given)
     finally:
         for hook in hooks:
             hook.remove()

@@ -13,16 +13,18 @@ from typing import Any
 import hydra
 import lightning.pytorch as L
 import torch
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
 
 import conceptlab as cl
 from conceptlab.configuration import Mistake, plain, validate
 from conceptlab.core import message
-from conceptlab.data import ImageData
-from conceptlab.tasks.callbacks import Curves, LastCheckpoint, Stopwatch, SwapRecord, write_json
-from conceptlab.tasks.classification import Classification
+from conceptlab.data import Data
+from conceptlab.tasks.callbacks import Curves, Gallery, LastCheckpoint, Stopwatch, SwapRecord
+from conceptlab.tasks.files import write_json
 from conceptlab.tasks.processes import is_child, launched_by
 from conceptlab.tasks.status import Status
+from conceptlab.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class RunResult:
     steps: int
 
 
-def build(cfg: DictConfig | Mapping[str, Any]) -> tuple[Classification, ImageData]:
+def build(cfg: DictConfig | Mapping[str, Any]) -> tuple[Task, Data]:
     """The task and its data as the configuration says, with their parts swapped."""
     config = plain(cfg)
     given = {key: config[key] for key in ("model", "optimizer", "scheduler", "parts", "seed")}
@@ -87,7 +89,11 @@ def evaluate(cfg: DictConfig | Mapping[str, Any], checkpoint: str | Path) -> dic
     config = check(_with(cfg, trainer={"strategy": "auto", "devices": 1}))
     with _float32(config["float32"]), _calm():
         task, data = build(config)
-        task.load_state_dict(require_checkpoint(checkpoint, task)["state_dict"])
+        content = require_checkpoint(checkpoint, task)
+        task.load_state_dict(content["state_dict"])
+        # Lightning keeps a data module's state under the name of its class
+        if data.__class__.__qualname__ in content:
+            data.load_state_dict(content[data.__class__.__qualname__])
         trainer = hydra.utils.instantiate(config["trainer"], logger=False, enable_checkpointing=False, _convert_="all")
         return dict(trainer.test(task, datamodule=data, verbose=False)[0])
 
@@ -107,10 +113,23 @@ def check(cfg: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
         raise Mistake(
             message(f"trainer.accelerator={accelerator}", expected="a CUDA device", received=received, remedy=remedy)
         )
-    hydra.utils.instantiate(config["data"], _recursive_=False, _convert_="all").require()
+    data = hydra.utils.instantiate(config["data"], _recursive_=False, _convert_="all")
+    data.require()
+    data.require_fit(config["model"])
+    _require_buildable(config)
     if config["ckpt_path"] not in (None, "last"):
         require_checkpoint(config["ckpt_path"])
     return config
+
+
+def _require_buildable(config: Mapping[str, Any]) -> None:
+    """Refuse settings that the model's own constructor refuses, such as heads that do not divide the width."""
+    try:
+        build(config)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ValueError):
+            raise Mistake(str(error.__cause__)) from error
+        raise
 
 
 def _with(cfg: DictConfig | Mapping[str, Any], **changes: dict[str, Any]) -> DictConfig:
@@ -175,9 +194,15 @@ def unwritable(folder: Path, error: OSError) -> Mistake:
 
 
 def _fit_and_test(
-    config: dict[str, Any], folder: Path, task: Classification, data: ImageData, checkpoint: str | Path | None
+    config: dict[str, Any], folder: Path, task: Task, data: Data, checkpoint: str | Path | None
 ) -> RunResult:
-    own = [Curves(folder), Stopwatch(folder), SwapRecord(folder), LastCheckpoint(folder)]
+    own = [
+        Curves(folder, task.metrics),
+        Gallery(folder),
+        Stopwatch(folder),
+        SwapRecord(folder),
+        LastCheckpoint(folder),
+    ]
     chosen = [hydra.utils.instantiate(c, _convert_="all") for c in (config["callbacks"] or {}).values() if c]
     loggers = [hydra.utils.instantiate(c, _convert_="all") for c in (config["logger"] or {}).values() if c]
     trainer = hydra.utils.instantiate(

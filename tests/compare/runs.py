@@ -40,6 +40,7 @@ def make_run(
     yardstick=False,
     precision="32-true",
     steps=STEPS,
+    exhibits=(),
 ):
     """Write one run folder; ``factors`` multiply its curves."""
     folder.mkdir(parents=True)
@@ -78,6 +79,9 @@ def make_run(
         files["measured.json"] = measured
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content))
+    for exhibit in exhibits:
+        (folder / "figures").mkdir(exist_ok=True)
+        exhibit.write(folder / "figures")
     return folder
 
 

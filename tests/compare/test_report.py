@@ -8,6 +8,7 @@ import pytest
 
 from conceptlab.compare.report import build, write_report
 from conceptlab.compare.runs import describe, read_run, read_runs
+from conceptlab.tasks.exhibits import Heatmap, Lines, Text
 
 from .runs import STEPS, make_run, measured, rounding
 
@@ -97,6 +98,43 @@ def test_page_escapes_what_it_shows(tmp_path):
     page = page_of(tmp_path)
     assert "<script>" not in page
     assert "&lt;b&gt;boom" in page
+
+
+EXHIBITS = (
+    Heatmap("confusion", "Who & what", "Rows are <true>.", [[0.25, 0.75], [0.0, 1.0]], ["a", "long name"], ["a", "b"],
+            "is", "taken for", written=[["1", "3"], ["", "4"]]),
+    Lines("forecasts", "Forecasts", "One step.", [1.0, 2.0, 3.0], {"truth": [1.0, 2.0, 3.0]}, {"own": [1.0, 2.0, 2.5]},
+          {"linear": [0.0, 1.0, 2.0]}, "year"),
+    Text("sample_000200", "To be <b>or\nnot"),
+    Text("sample_000400", "to be."),
+)  # fmt: skip
+
+
+def test_what_a_task_had_to_show_is_shown_of_each_variant(tmp_path):
+    make_run(tmp_path / "a", exhibits=EXHIBITS)
+    make_run(tmp_path / "b", "handmade", factors=rounding(1), exhibits=EXHIBITS)
+    variants = report_of(tmp_path)["variants"]
+    for variant in variants:
+        assert [(e["kind"], e["name"]) for e in variant["exhibits"]] == [
+            ("heatmap", "confusion"),
+            ("lines", "forecasts"),
+            ("text", "sample_000200"),
+            ("text", "sample_000400"),
+        ]
+    page = page_of(tmp_path)
+    assert page.count("<svg") == 4 + 2 * 2
+    assert page.count("Who &amp; what") == 4  # a heading and a label for each variant
+    assert "Rows are &lt;true&gt;." in page
+    assert "To be &lt;b&gt;or\nnot" in page
+    assert page.count("<details open><summary>sample 000400") == 2
+    assert page.count("<details><summary>sample 000200") == 2
+    # a picture has its variant's colour
+    assert page.count("fill: var(--variant-1); opacity: 0.75") + page.count("fill: var(--variant-1); fill-opacity") > 0
+    assert not re.search(r"(src|href)=(?!\"#)", page)
+
+
+def test_without_anything_to_show_there_is_no_such_section(pair):
+    assert "What it looks like" not in page_of(pair)
 
 
 def test_several_seeds_are_compared_seed_by_seed(sweep):

@@ -11,9 +11,20 @@ from conceptlab.core import registry
 SHIPPED = [f"{group}={name}" for group in groups() for name in options(group)]
 
 
+COMPANY = {
+    "text_gpt": ("data=text", "model=gpt"),
+    "text_lstm": ("model=char_rnn",),
+    "reverse_seq2seq": ("data=copy", "data=reverse", "model=seq2seq"),
+    "series_gru": ("data=sunspots", "model=forecaster"),
+    "text_classification": ("data=docstrings", "model=text_classifier"),
+}
+"""What does not go with the images that are the default, and an experiment that it goes with."""
+
+
 @pytest.mark.parametrize("choice", SHIPPED)
 def test_what_is_shipped_is_valid(choice):
-    compose([choice])
+    experiments = [f"experiment={name}" for name, choices in COMPANY.items() if choice in choices]
+    compose([*experiments, choice])
 
 
 def test_every_experiment_has_its_file_name():
@@ -75,6 +86,7 @@ def test_every_concept_and_part_is_a_key_of_parts():
         (["parts.Linear=torch.nn.functional:relu"], "parts.Linear: expected a subclass of"),
         (["parts.linear=7"], "parts.linear: "),
         (["name=${nmae}"], "configuration: expected references that lead somewhere"),
+        (["data=text"], "configuration: .*'data.shape' not found.*a model, for instance, has to go with its data"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

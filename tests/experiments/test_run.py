@@ -47,6 +47,7 @@ def test_the_folder_holds_what_is_promised(run):
         "timing.json",
         "checkpoints/last.ckpt",
         "checkpoints/best.ckpt",
+        "figures/confusion.json",
         "csv/version_0/metrics.csv",
         "csv/version_0/hparams.yaml",
     }
