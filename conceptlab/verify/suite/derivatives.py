@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_flatten, tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
@@ -130,22 +130,31 @@ def vmapped(target: Target) -> Tally:
         batch = torch.stack([first, first.flip(0) if first.dim() else first, first * 0.5])
 
         def call(f: Callable) -> Callable:
-            return lambda x: f(x.clone(), *rest, **sample.kwargs)
+            return lambda x: tuple(
+                t for t in tree_flatten(f(x.clone(), *rest, **sample.kwargs))[0] if isinstance(t, Tensor)
+            )
 
-        expected = of_torch(lambda: torch.vmap(call(target.builtin), randomness="same")(batch), "torch has no vmap")
-        if not isinstance(expected, Tensor) or expected.is_complex():
+        def batched(f: Callable) -> tuple[Tensor, ...]:
+            torch.manual_seed(0)
+            return torch.vmap(call(f), randomness="same")(batch)
+
+        expected = of_torch(lambda: batched(target.builtin), "torch has no vmap")
+        if not expected or any(y.is_complex() for y in expected):
             raise NotApplicable("the result is no tensor of real numbers")
-        torch.manual_seed(0)
-        expected = torch.vmap(call(target.builtin), randomness="same")(batch)
-        torch.manual_seed(0)
-        check_same(torch.vmap(call(target.implementation), randomness="same")(batch), expected, "vmap", strides=False)
+        check_same(batched(target.implementation), expected, "vmap", strides=False)
         if not sample.args[0].requires_grad or not sample.smooth:
             return
 
         def gradient(f: Callable) -> Tensor:
-            g = torch.randn(expected.shape[1:], generator=torch.Generator().manual_seed(0), dtype=expected.dtype)
+            generator = torch.Generator().manual_seed(0)
+            upstream = [torch.randn(y.shape[1:], generator=generator, dtype=y.dtype) for y in numbers(expected)]
+
+            def product(x: Tensor) -> Tensor:
+                outputs = numbers(call(f)(x))
+                return torch.stack([(y * g).sum() for y, g in zip(outputs, upstream, strict=True)]).sum()
+
             torch.manual_seed(0)
-            return torch.vmap(torch.func.grad(lambda x: (call(f)(x) * g).sum()), randomness="same")(batch)
+            return torch.vmap(torch.func.grad(product), randomness="same")(batch)
 
         expected_grad = or_none(lambda: gradient(target.builtin))
         if expected_grad is not None:

@@ -79,13 +79,14 @@ def _measured(target: Target, dtype: torch.dtype, check: Callable[[ErrorRatio, s
 
     def compare(sample: Sample) -> None:
         theirs = of_torch(lambda: run(target.builtin, sample.args, sample.kwargs, dtype=dtype))
-        if not isinstance(theirs.output, Tensor) or not theirs.output.is_floating_point():
-            raise NotApplicable("the result is no tensor of floating-point numbers")
+        if not numbers(theirs.output):
+            raise NotApplicable("the result has no tensor of floating-point numbers")
         ours = run(target.implementation, sample.args, sample.kwargs, dtype=dtype)
         args, kwargs = tree_map(_to(dtype), (sample.args, dict(sample.kwargs)))
         exact = of_torch(lambda: run(target.builtin, args, kwargs, dtype=torch.float64))
-        check_same(ours.output.dtype, theirs.output.dtype, "dtype")
-        values_ratio.add([ours.output], [theirs.output], [exact.output])
+        found = [numbers(one.output) for one in (ours, theirs, exact)]
+        check_same([x.dtype for x in found[0]], [x.dtype for x in found[1]], "dtype")
+        values_ratio.add(*found)
         expected = or_none(lambda: [gradients(theirs), gradients(exact, layout=_to(dtype))])
         if expected is not None:
             grads = [[g for g in each_by if g is not None] for each_by in (gradients(ours), *expected)]

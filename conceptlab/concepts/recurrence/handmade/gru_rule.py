@@ -56,6 +56,7 @@ from conceptlab.concepts.recurrence.handmade.steps import (
     Weights,
     before,
     columns,
+    for_steps,
     of_sigmoid,
     or_zeros,
     products,
@@ -91,8 +92,7 @@ class _GRU(Rule):
         a, H = products(x, w_ih, b_ih), h0.shape[1]
         gates, ns, hs = Rows(a, 3 * H, sizes), Rows(a, H, sizes), Rows(a, H, sizes)
         a_rz, a_n = a[:, : 2 * H].split(sizes), a[:, 2 * H :].split(sizes)
-        # laid out for the product, which pays from the second step on
-        weight, bias = w_hh.t().contiguous(), w_hh.new_zeros(1) if b_hh is None else b_hh
+        weight, bias = for_steps(w_hh, sizes), w_hh.new_zeros(1) if b_hh is None else b_hh
         carried, room = Carried(h0), None
         h = carried.none
         for t, changed in walk(sizes, reverse):

@@ -57,13 +57,14 @@ from conceptlab.concepts.recurrence.handmade.steps import (
     Weights,
     before,
     columns,
+    for_steps,
     of_sigmoid,
     or_zeros,
     products,
     tangents_of_products,
     walk,
 )
-from conceptlab.core import Rule, save
+from conceptlab.core import Rule, is_recorded, save
 
 
 def lstm_direction(
@@ -93,9 +94,10 @@ class _LSTM(Rule):
     ) -> tuple[Tensor, ...]:
         a, H = products(x, w_ih, b_ih, b_hh), c0.shape[1]
         us, hs, cs = Rows(a, 4 * H, sizes, memory=a), Rows(a, h0.shape[1], sizes), Rows(a, H, sizes)
-        # laid out for the product, which pays from the second step on
-        weight, down = w_hh.t().contiguous(), None if w_hr is None else w_hr.t()
-        carried_h, carried_c, of_input = Carried(h0), Carried(c0), a.split(sizes)
+        weight, down = for_steps(w_hh, sizes), None if w_hr is None else for_steps(w_hr, sizes)
+        carried_h, carried_c = Carried(h0), Carried(c0)
+        # what a step makes overwrites the product with the input
+        of_input: Any = a.split(sizes) if us.memory is None else us.room
         of_g = None if us.memory is None else a[:, 2 * H : 3 * H].split(sizes)
         h, c, sigmoids = carried_h.none, carried_c.none, None
         for t, changed in walk(sizes, reverse):
@@ -189,13 +191,22 @@ def _known(u: Tensor, c: Tensor, c_before: Tensor) -> _Known:
     i, f, g, o = _gates(u)
     k = torch.tanh(c)
     m = o * k
-    of_c = f, of_sigmoid(i) * g, of_sigmoid(f) * c_before, torch.addcmul(i, i * g, g, value=-1)
-    return _Known(torch.stack(of_c, 1), of_sigmoid(o) * k, torch.addcmul(o, m, k, value=-1), m)
+    memory = None if is_recorded() else c.new_empty(len(c), 4, c.shape[1])
+    room = [None] * 4 if memory is None else memory.unbind(1)
+    of_c = (
+        torch.mul(f, 1, out=room[0]),
+        torch.mul(of_sigmoid(i), g, out=room[1]),
+        torch.mul(of_sigmoid(f), c_before, out=room[2]),
+        torch.addcmul(i, i * g, g, value=-1, out=room[3]),
+    )
+    whole = torch.stack(of_c, 1) if memory is None else memory
+    return _Known(whole, of_sigmoid(o) * k, torch.addcmul(o, m, k, value=-1), m)
 
 
 def _gates(u: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    i, f, g, o = columns(u, 4)
-    return torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+    # g's sigmoid is in vain, and all in one call still faster
+    i, f, _, o = columns(torch.sigmoid(u), 4)
+    return i, f, torch.tanh(columns(u, 4)[2]), o
 
 
 def _chain(
@@ -212,22 +223,25 @@ def _chain(
     dys, of_c, of_m, kappa = (x.split(sizes) for x in (arriving[0], *known[:3]))
     du, dhs = Rows(known.m, 4 * H, sizes), [w_hh] * len(sizes)
     carried_h, carried_c = Carried(arriving[1]), Carried(arriving[2])
-    dh, dc, u_room = carried_h.none, carried_c.none, None
+    dh, dc, u_room, dc_room = carried_h.none, carried_c.none, None, None
     for t, changed in walk(sizes, not reverse):
         if changed:
             dh, dc = carried_h.fit(dh, sizes[t]), carried_c.fit(dc, sizes[t])
             if du.memory is not None:
-                u_room, i_to_o_room, o_room, c_room = _room(known.m, sizes[t])
+                room = known.m.new_empty(sizes[t], 5, H)
+                u_room, of_dc_room, o_room, c_room = room[:, 1:].flatten(1), room[:, :4], room[:, 4], room[:, 0]
+                dc_room = known.m.new_empty(sizes[t], H)
+                dc_column = dc_room.unsqueeze(1)
         dh = dhs[t] = dh + dys[t]
         dm = dh if w_hr is None else dh @ w_hr
-        dc = torch.addcmul(dc, dm, kappa[t])
+        dc = torch.addcmul(dc, dm, kappa[t], out=dc_room)
         if more_c is not None:
-            dc = dc + more_c[t]
+            dc = torch.add(dc, more_c[t], out=dc_room)
         if u_room is None:
             of_dc = dc.unsqueeze(1) * of_c[t]
             u, dc = torch.cat((of_dc[:, 1:].flatten(1), dm * of_m[t]), 1), of_dc[:, 0]
         else:
-            torch.mul(dc.unsqueeze(1), of_c[t], out=i_to_o_room)
+            torch.mul(dc_column, of_c[t], out=of_dc_room)
             torch.mul(dm, of_m[t], out=o_room)
             u, dc = u_room, c_room
         if more_u is not None:
@@ -236,9 +250,3 @@ def _chain(
         dh = u @ w_hh
     all_dh = dh if w_hr is None else torch.cat(dhs)
     return du.whole(), all_dh, carried_h.end(dh), carried_c.end(dc)
-
-
-def _room(like: Tensor, rows: int) -> tuple[Tensor, ...]:
-    """Room for one step: of δu; of the δc before and δu of i, f, g; of δu of o; of the δc before. The same memory."""
-    room = like.new_empty(rows, 5, like.shape[1])
-    return room[:, 1:].flatten(1), room[:, :4], room[:, 4], room[:, 0]

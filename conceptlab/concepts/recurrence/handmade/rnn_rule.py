@@ -36,6 +36,7 @@ from conceptlab.concepts.recurrence.handmade.steps import (
     Rows,
     Weights,
     before,
+    for_steps,
     or_zeros,
     products,
     tangents_of_products,
@@ -78,8 +79,7 @@ class _RNN(Rule):
     ) -> tuple[Tensor, Tensor]:
         a = products(x, w_ih, b_ih, b_hh)
         hs, of_input = Rows(a, h0.shape[1], sizes, memory=a), a.split(sizes)
-        # laid out for the product, which pays from the second step on
-        weight, carried = w_hh.t().contiguous(), Carried(h0)
+        weight, carried = for_steps(w_hh, sizes), Carried(h0)
         h = carried.none
         for t, changed in walk(sizes, reverse):
             if changed:

@@ -81,6 +81,11 @@ def walk(sizes: Sequence[int], reverse: bool) -> list[tuple[int, bool]]:
     return [(t, sizes[t] != before_it) for t, before_it in zip(steps, last[:-1], strict=True)]
 
 
+def for_steps(weight: Tensor, sizes: Sequence[int]) -> Tensor:
+    """The transposed weight; for more steps than one as a copy, laid out as the product wants it."""
+    return weight.t().contiguous() if len(sizes) > 1 else weight.t()
+
+
 def before(states: Tensor, initial: Tensor, sizes: Sequence[int], reverse: bool) -> Tensor:
     """For each row of each step, the state of the step before it, in the layer's order."""
     if sizes[0] == sizes[-1]:
