@@ -45,3 +45,14 @@ def test_compiled_code_does_not_warn_and_stays_whole(call):
     with pytest.warns(UserWarning, match="Implicit dimension|Using a target size"):
         expected = call(x)
     torch.testing.assert_close(torch.compile(call, fullgraph=True, backend="aot_eager")(x), expected)
+
+
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+def test_gumbel_softmax_draws_from_the_distribution(tier):
+    """One of each row, exactly, and as often as its share says, within 5 sigma."""
+    torch.manual_seed(0)
+    shares, draws = torch.tensor([0.6, 0.3, 0.1]), 4000
+    chosen = registry.parts["gumbel_softmax"].tiers[tier](shares.log().expand(draws, 3), tau=0.3, hard=True)
+    assert set(chosen.unique().tolist()) == {0.0, 1.0}
+    assert chosen.sum(1).eq(1).all()
+    assert ((chosen.mean(0) - shares).abs() < 5 * (shares * (1 - shares) / draws).sqrt()).all()

@@ -9,12 +9,23 @@ logarithm's, after ``exp``); a larger number gets a larger share, and adding a c
 what makes it safe to compute: after subtracting the maximum no exponential can overflow. The logarithm has a function
 of its own because $\log$ of a share that was rounded to 0 would be $-\infty$.
 
+``gumbel_softmax`` draws from the distribution, by a draw that has a derivative: with $E_i$ from the exponential
+distribution, $G_i = -\log E_i$, one for each of the ``logits``,
+
+$$ y = \operatorname{softmax}((\mathtt{logits} + G) / \mathtt{tau}) $$
+
+has its largest share at $i$ with the probability $\operatorname{softmax}(\mathtt{logits})_i$, and the smaller ``tau``
+is, the nearer it comes to 1 there and 0 elsewhere. With ``hard=True`` it *is* 1 and 0, and the gradient goes straight
+through to $y$, as if it had not been rounded. On a CPU the draws are torch's: one seed, one result. ``eps`` has no
+effect.
+
 Shapes: any; the result has the input's. Training and evaluation are the same. ``dtype`` converts the input first; half
 precision is computed in float32 and rounded once. Under autocast on CUDA the result is float32. A slice that holds NaN
 or $+\infty$, or nothing but $-\infty$, gives NaN throughout.
 
 Source: Bridle, *Probabilistic interpretation of feedforward classification network outputs*, 1990; Goodfellow, Bengio,
-Courville, *Deep Learning*, 2016, section 4.1 (overflow) and 6.2.2.3.
+Courville, *Deep Learning*, 2016, section 4.1 (overflow) and 6.2.2.3; Jang, Gu, Poole, *Categorical reparameterization
+with Gumbel-softmax*, 2017.
 """
 
 from collections.abc import Callable
@@ -102,6 +113,7 @@ CONCEPT = Concept(
             autocast={"cuda": "float32"},
         ),
         "softmin": Function(autocast={"cuda": "float32"}),
+        "gumbel_softmax": Function(autocast={"cuda": "float32"}),
     },
     classes={Softmax: "softmax", LogSoftmax: "log_softmax", Softmin: "softmin", Softmax2d: "softmax"},
 )

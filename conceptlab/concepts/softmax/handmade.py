@@ -20,6 +20,13 @@ $$ \frac{\partial y_i}{\partial x_j} = \delta_{ij} - e^{y_j}, \qquad
    \dot y_i = \dot x_i - \sum_j e^{y_j} \dot x_j $$
 
 All of it follows from the output, which is all that is saved.
+
+**Gumbel-softmax** is a softmax of $z = (l + G) / \tau$, and the noise $G$ depends on nothing, so that
+
+$$ \frac{\partial L}{\partial l_j} = \frac{1}{\tau} \, y_j \Bigl( g_j - \sum_i g_i y_i \Bigr) $$
+
+Rounded to 1 at its maximum and 0 elsewhere, it would have the slope 0 everywhere. *Straight through* means that the
+rounding has the slope 1 instead: a rule whose derivatives are what they are given.
 """
 
 from collections.abc import Callable
@@ -28,7 +35,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.core import Rule, exp, require_floating, room, save, warn
+from conceptlab.core import Rule, exp, message, require_floating, room, save, warn, wide
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
@@ -43,6 +50,48 @@ def log_softmax(
 
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None) -> Tensor:
     return _along(_Softmax.call, "softmin", -input, dim, _stacklevel, dtype)
+
+
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    if not logits.is_floating_point():
+        raise RuntimeError(
+            message(
+                "gumbel_softmax: Exponential distribution is a continuous probability distribution",
+                expected="dtype must be a floating point",
+                received=f"you specified {logits.dtype}",
+                remedy="Convert the logits, for instance with logits.float().",
+            )
+        )
+    if eps != 1e-10:
+        warn("`eps` parameter is deprecated and has no effect.", stacklevel=3)
+    # in the dtype and the order of torch's own draw
+    noise = torch.empty_like(logits, memory_format=torch.legacy_contiguous_format).exponential_()
+    y = ((wide(logits) - wide(noise).log_()) / tau).contiguous()
+    if y.numel():
+        y = _Softmax.call(y, dim)
+    return (_StraightThrough.call(y, dim) if hard else y).to(logits.dtype)
+
+
+class _StraightThrough(Rule):
+    """1 at the maximum and 0 elsewhere, with the derivative of the identity. NaN stays."""
+
+    @staticmethod
+    def forward(y: Tensor, dim: int) -> Tensor:
+        places = y.argmax(dim, keepdim=True)
+        # of finite numbers the difference is 0
+        return (y - y).scatter_add_(dim, places, torch.ones_like(places, dtype=y.dtype))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        """It needs nothing."""
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
+        return grad_output, None
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        return tangent.clone()
 
 
 class _Softmax(Rule):

@@ -20,6 +20,19 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     return _log_softmax(-input, _axis("softmin", input, dim, _stacklevel), dtype).exp()
 
 
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=3)
+    # torch draws in the order of contiguous memory, whatever the logits have
+    gumbel = -torch.empty_like(logits, memory_format=torch.legacy_contiguous_format).exponential_().log()
+    y = _log_softmax(((logits + gumbel) / tau).contiguous(), dim, None).exp()
+    if not hard:
+        return y
+    rounded = torch.zeros_like(y).scatter(dim, y.argmax(dim, keepdim=True), 1)
+    # straight through: the value is that of the rounded one, the derivative that of y
+    return rounded + (y - y.detach())
+
+
 def _log_softmax(input: Tensor, dim: int, dtype: torch.dtype | None) -> Tensor:
     x = input if dtype is None else input.to(dtype)
     if x.numel() == 0:

@@ -13,6 +13,9 @@ _LAYERS = ("Softmax", "LogSoftmax", "Softmin")
 
 def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
     """Ties, infinite values, long slices, no slice; no axis given."""
+    if part == "gumbel_softmax":
+        yield from _perturbed(dtype)
+        return
     inputs = {
         "ties": torch.zeros(3, 4, dtype=dtype),
         "long": torch.randn(2, 1000, dtype=dtype),
@@ -36,8 +39,31 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
             yield Sample(f"{len(shape)} axes, none given", (torch.randn(shape, dtype=dtype, requires_grad=True),))
 
 
+def _perturbed(dtype: torch.dtype) -> Iterator[Sample]:
+    """With every setting, rounded and not; a temperature that is learned; infinite values; nothing."""
+    rows, image = (torch.randn(shape, dtype=dtype, requires_grad=True) for shape in ((6, 5), (2, 3, 4, 5)))
+    infinite = torch.tensor([[-math.inf, 0.0, 1.0], [math.inf, 0.0, 1.0], [math.nan, 0.0, 1.0]], dtype=dtype)
+    for hard in (False, True):
+        kind = "hard" if hard else "soft"
+        yield Sample(f"rows, {kind}", (rows,), {"hard": hard})
+        for tau, dim in ((0.5, 0), (3.0, 1)):
+            yield Sample(f"image, {kind}, tau {tau}, axis {dim}", (image, tau, hard), {"dim": dim})
+        warm = torch.tensor(1.5, dtype=dtype, requires_grad=True)
+        yield Sample(f"learned tau, {kind}", (rows, warm, hard))
+        yield Sample(f"infinite, {kind}", (infinite.clone().requires_grad_(), 1.0, hard), smooth=False)
+        yield Sample(f"no rows, {kind}", (torch.empty(0, 3, dtype=dtype, requires_grad=True), 1.0, hard))
+        # without a gradient: of a number in half precision torch's forward mode makes float64
+        yield Sample(f"a number, {kind}", (torch.randn((), dtype=dtype), 1.0, hard))
+    yield Sample("no columns", (torch.empty(3, 0, dtype=dtype, requires_grad=True),))
+    yield Sample("eps", (rows,), {"eps": 1e-8})
+
+
 def refused(part: str) -> Iterator[Sample]:
-    """Integers, and an axis that is not there."""
+    """Integers, an axis that is not there, and a largest number of none."""
+    if part == "gumbel_softmax":
+        yield Sample("integers", (torch.arange(3),))
+        yield Sample("no such axis", (torch.ones(3),), {"dim": 1})
+        yield Sample("no columns, hard", (torch.empty(3, 0), 1.0, True))
     if part in _FUNCTIONS:
         yield Sample("integers", (torch.arange(3), 0))
         yield Sample("no such axis", (torch.ones(3), 1))
@@ -52,5 +78,7 @@ BENCH = (
     *_along(1, "MNIST, head", 128, 10),
     *_along(1, "ResNet-18, head", 64, 1000),
     *_along(-1, "GPT, attention", 4, 4, 128, 128),
+    Case("gumbel_softmax", "VQ-VAE, codes", lambda: (torch.randn(64, 64, 512),)),
+    Case("gumbel_softmax", "VQ-VAE, codes, hard", lambda: (torch.randn(64, 64, 512),), kwargs={"hard": True}),
     Case("Softmax2d", "segmentation", lambda: (torch.randn(2, 21, 64, 64),)),
 )
