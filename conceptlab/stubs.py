@@ -18,6 +18,7 @@ MODULES = (
     "conceptlab.nn",
     "conceptlab.nn.functional",
     "conceptlab.nn.init",
+    "conceptlab.nn.utils",
     "conceptlab.optim",
     "conceptlab.transforms",
 )

@@ -17,13 +17,14 @@ from conceptlab.verify import samples as own_samples
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import SEED
 
-Kind = Literal["function", "layer", "optimizer", "initializer", "transform"]
+Kind = Literal["function", "layer", "optimizer", "initializer", "clipping", "transform"]
 
 HOMES: dict[str, Kind] = {
     "torch.nn": "layer",
     "torch.nn.functional": "function",
     "torch.optim": "optimizer",
     "torch.nn.init": "initializer",
+    "torch.nn.utils": "clipping",
     "torchvision.transforms.v2": "transform",
 }
 """Where torch's own are looked for, and what is found there."""
@@ -148,8 +149,8 @@ def target(implementation: Any, like: Any) -> Target:
 
     Args:
         implementation: the object, or an import path ``module:object``.
-        like: torch's class or function, or its name: of torch.nn, torch.nn.functional, torch.optim, torch.nn.init, or
-            torchvision.transforms.v2.
+        like: torch's class or function, or its name: of torch.nn, torch.nn.functional, torch.optim, torch.nn.init,
+            torch.nn.utils, or torchvision.transforms.v2.
 
     Raises:
         ValueError: torch has no such name, or the import path leads nowhere.
@@ -216,7 +217,7 @@ def part_like(like: Any) -> Part:
     raise ValueError(
         message(
             "verify --like",
-            expected="a name of torch.nn, torch.nn.functional, torch.optim, torch.nn.init or torchvision's v2",
+            expected="a name of torch.nn, its functional, init and utils, of torch.optim or torchvision's v2",
             received=repr(like),
             remedy=did_you_mean(name, known),
         )
