@@ -19,6 +19,7 @@ MODULES = (
     "conceptlab.nn",
     "conceptlab.nn.functional",
     "conceptlab.nn.init",
+    "conceptlab.nn.utils",
     "conceptlab.optim",
     "conceptlab.optim.lr_scheduler",
     "conceptlab.transforms",

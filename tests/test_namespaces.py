@@ -1,4 +1,4 @@
-"""The parts under torch's own names: conceptlab.nn, nn.functional, nn.init, optim, transforms."""
+"""The parts under torch's own names: conceptlab.nn, nn.functional, nn.init, nn.utils, optim, transforms."""
 
 import importlib
 import inspect
@@ -10,10 +10,10 @@ import torch
 from conceptlab import nn, optim, transforms
 from conceptlab.core import registry
 from conceptlab.nn import functional as F
-from conceptlab.nn import init
+from conceptlab.nn import init, utils
 from conceptlab.optim import lr_scheduler
 
-NAMESPACES = {module.__name__: module for module in (nn, F, init, optim, lr_scheduler, transforms)}
+NAMESPACES = {module.__name__: module for module in (nn, F, init, utils, optim, lr_scheduler, transforms)}
 
 
 @pytest.mark.parametrize("part", registry.parts.values(), ids=registry.parts)

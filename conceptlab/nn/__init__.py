@@ -15,7 +15,7 @@ What does no arithmetic (containers, ``Module``, ``Parameter`` …) is torch's. 
 import torch.nn
 
 from conceptlab.core.surface import Surface
-from conceptlab.nn import functional, init
+from conceptlab.nn import functional, init, utils
 
 _surface = Surface(
     __name__,
@@ -23,13 +23,13 @@ _surface = Surface(
     passes=(
         *("Module", "Parameter", "Buffer", "UninitializedParameter", "UninitializedBuffer"),
         *("Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"),
-        *("Identity", "Flatten", "Unflatten", "DataParallel", "parallel", "utils"),
+        *("Identity", "Flatten", "Unflatten", "DataParallel", "parallel"),
     ),
 )
 _contents = _surface.contents()
 globals().update(_contents)
 
-__all__ = ["functional", "init", *_contents]
+__all__ = ["functional", "init", "utils", *_contents]
 __getattr__ = _surface.get
 
 

@@ -1,4 +1,4 @@
-# Written by `python -m conceptlab.stubs`, with torch 2.15. Do not edit.
+# Written by `python -m conceptlab.stubs`, with torch 2.14. Do not edit.
 
 import collections.abc
 import conceptlab.concepts.augmentation._color

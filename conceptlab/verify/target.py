@@ -17,7 +17,7 @@ from conceptlab.verify import samples as own_samples
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import SEED
 
-Kind = Literal["function", "layer", "optimizer", "scheduler", "initializer", "transform"]
+Kind = Literal["function", "layer", "optimizer", "scheduler", "initializer", "clipping", "transform"]
 
 HOMES: dict[str, Kind] = {
     "torch.nn": "layer",
@@ -25,6 +25,7 @@ HOMES: dict[str, Kind] = {
     "torch.optim": "optimizer",
     "torch.optim.lr_scheduler": "scheduler",
     "torch.nn.init": "initializer",
+    "torch.nn.utils": "clipping",
     "torchvision.transforms.v2": "transform",
 }
 """Where torch's own are looked for, and what is found there."""
@@ -149,8 +150,8 @@ def target(implementation: Any, like: Any) -> Target:
 
     Args:
         implementation: the object, or an import path ``module:object``.
-        like: torch's class or function, or its name: of torch.nn, torch.nn.functional, torch.optim and its
-            lr_scheduler, torch.nn.init, or torchvision.transforms.v2.
+        like: torch's class or function, or its name: of torch.nn, torch.nn.functional, torch.nn.init, torch.nn.utils,
+            torch.optim and its lr_scheduler, or torchvision.transforms.v2.
 
     Raises:
         ValueError: torch has no such name, or the import path leads nowhere.
@@ -217,7 +218,7 @@ def part_like(like: Any) -> Part:
     raise ValueError(
         message(
             "verify --like",
-            expected="a name of torch.nn, torch.nn.functional, torch.optim, torch.nn.init or torchvision's v2",
+            expected="a name of torch.nn, its functional, init and utils, of torch.optim or torchvision's v2",
             received=repr(like),
             remedy=did_you_mean(name, known),
         )

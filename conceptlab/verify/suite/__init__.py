@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from conceptlab.verify.suite import (
+    clipping,
     habits,
     initializers,
     layers,
@@ -108,6 +109,7 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
     "optimizer": optimizers.CHECKS + optimizer_numbers.CHECKS + optimizer_objects.CHECKS,
     "scheduler": schedulers.CHECKS,
     "initializer": (signature, *initializers.CHECKS),
+    "clipping": (signature, *clipping.CHECKS),
     "transform": (signature, *transforms.CHECKS),
 }
 """All checks of each kind of target, the telling ones first."""
@@ -116,13 +118,13 @@ OF_NAIVE = frozenset(
     {signature, values, first_derivatives, shifted_and_scaled, error_inputs, global_state, purity}
     | {layers.constructed, layers.behaviour, layers.copied, layers.pure}
     | {reference, untouched, gradcheck, random_stream, law_of_the_draw, no_graph_kept}
-    | {*CHECKS["optimizer"], *CHECKS["initializer"], *CHECKS["transform"]} - {optimizer_numbers.half_precision}
-    | {*CHECKS["scheduler"]} - {schedulers.changed_in_between}
+    | {*CHECKS["optimizer"], *CHECKS["scheduler"], *CHECKS["initializer"], *CHECKS["clipping"], *CHECKS["transform"]}
+    - {optimizer_numbers.half_precision, schedulers.changed_in_between, clipping.without_values}
 )
 """What a definition has to satisfy: values and first derivatives, not speed and not transforms."""
 
 OF_OUR_OWN = frozenset(
-    {purity, layers.pure, optimizers.purity, initializers.purity, transforms.purity}
+    {purity, layers.pure, optimizers.purity, initializers.purity, clipping.purity, transforms.purity}
     | {rounded_once, transforms.functions, transforms.function_gradients}
 )
 """What nobody else is asked for: a layer of somebody's own may be made of whatever they like."""
