@@ -76,9 +76,10 @@ def _transposed(sample: Callable[..., Sample], rank: int) -> Iterator[Sample]:
     x = (2, 4, *size)
     yield sample("strided, between two sizes", x, (4, 3, *kernel), True, stride=2, padding=1, output_padding=1)
     yield sample("groups", x, (4, 3, *kernel), True, groups=2, stride=(3, 1, 2)[:rank])
-    one = {"stride": (2, 1, 1)[:rank], "padding": 1, "dilation": (1, 2, 1)[:rank]}
-    yield sample("depthwise", x, (4, 1, *(3, 2, 2)[:rank]), True, groups=4, **one)
-    yield sample("depthwise, two to one", x, (4, 1, *(2, 2, 1)[:rank]), groups=2, stride=(2, 1, 1)[:rank])
+    if rank < 3:  # a volume's graph of so many taps takes a compiler minutes, and shows nothing new
+        one = {"stride": (2, 1)[:rank], "padding": 1, "dilation": (1, 2)[:rank]}
+        yield sample("depthwise", x, (4, 1, *kernel), True, groups=4, **one)
+        yield sample("depthwise, two to one", x, (4, 1, *kernel), groups=2, stride=(2, 1)[:rank])
     beyond = {"stride": (1, 2, 1)[:rank], "dilation": 4, "output_padding": (2, 3, 0)[:rank]}
     yield sample("more than a stride between two sizes", x, (4, 3, *kernel), True, **beyond)
     yield sample("empty batch", (0, *x[1:]), (4, 3, *kernel), True, stride=2)
