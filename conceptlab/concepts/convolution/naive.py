@@ -1,12 +1,16 @@
-"""Convolution by its definition: the weighted sum of each window, one window after the other."""
+"""Convolution by its definition: the weighted sum of each window, one window after the other.
+
+And the transposed one by its: each element of the input leaves its copy of the kernel in a window of the result.
+"""
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from conceptlab.core import declare
+from conceptlab.core import declare, wide
 
 ops = declare("nn", "naive")
 Numbers = int | Sequence[int]
@@ -48,6 +52,45 @@ def conv3d(
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)
 
 
+def conv_transpose1d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Numbers = 1,
+    padding: Numbers = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+) -> Tensor:
+    return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose2d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Numbers = 1,
+    padding: Numbers = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+) -> Tensor:
+    return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose3d(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Numbers = 1,
+    padding: Numbers = 0,
+    output_padding: Numbers = 0,
+    groups: int = 1,
+    dilation: Numbers = 1,
+) -> Tensor:
+    return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
 def _conv(
     rank: int,
     input: Tensor,
@@ -77,6 +120,46 @@ def _conv(
     y = torch.stack(outputs, dim=-1).reshape(x.shape[0], weight.shape[0], *out)
     if bias is not None:
         y = y + bias.reshape(-1, *[1] * rank)
+    return y if input.dim() == rank + 2 else y.squeeze(0)
+
+
+def _transposed(
+    rank: int,
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Numbers,
+    padding: Numbers,
+    output_padding: Numbers,
+    groups: int,
+    dilation: Numbers,
+) -> Tensor:
+    _check(rank, input, weight, bias, groups)
+    stride, dilation = _each_axis("stride", stride, rank, 1), _each_axis("dilation", dilation, rank, 1)
+    padding, more = _each_axis("padding", padding, rank, 0), _each_axis("output_padding", output_padding, rank, 0)
+    if any(m >= max(s, d) for m, s, d in zip(more, stride, dilation, strict=True)):
+        raise RuntimeError(f"conv_transpose{rank}d: output padding must be smaller than either stride or dilation.")
+    x = input if input.dim() == rank + 2 else input.unsqueeze(0)
+    spans = [d * (k - 1) + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
+    full = [(n - 1) * s + span for n, s, span in zip(x.shape[2:], stride, spans, strict=True)]
+    size = [n - 2 * p + m for n, p, m in zip(full, padding, more, strict=True)]
+    if x.shape[1] != weight.shape[0] or min(size) < 1 or 0 in x.shape[1:]:
+        raise RuntimeError(f"conv_transpose{rank}d: {tuple(x.shape)} does not go with weight {tuple(weight.shape)}.")
+
+    C = weight.shape[0] // groups
+    w = weight.reshape(groups, C, *weight.shape[1:])  # (G, C/G, O/G, *kernel)
+    canvas = wide(x).new_zeros(x.shape[0], groups, w.shape[2], *(n + m for n, m in zip(full, more, strict=True)))
+    for place in itertools.product(*map(range, x.shape[2:])):
+        axes = zip(place, stride, spans, dilation, strict=True)
+        window: Any = (..., *(slice(p * s, p * s + span, d) for p, s, span, d in axes))
+        at: Any = (..., *place)
+        pixel = x[at].reshape(x.shape[0], groups, C, *[1] * (rank + 1))  # (B, G, C/G, 1, 1…)
+        canvas[window] = canvas[window] + (wide(pixel) * wide(w)).sum(2)
+    inside: Any = (..., *(slice(p, p + n) for p, n in zip(padding, size, strict=True)))
+    y = canvas.flatten(1, 2)[inside]
+    if bias is not None:
+        y = y + bias.reshape(-1, *[1] * rank)
+    y = y.to(x.dtype).contiguous()
     return y if input.dim() == rank + 2 else y.squeeze(0)
 
 

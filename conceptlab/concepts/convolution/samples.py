@@ -20,10 +20,20 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
         return torch.randn(shape, generator=generator, dtype=dtype).requires_grad_()
 
     def sample(name: str, x: tuple, weight: tuple, bias: bool = False, **settings: Any) -> Sample:
-        arguments = randn(*x), randn(*weight), randn(weight[0]) if bias else None
+        outputs = weight[1] * settings.get("groups", 1) if part_name.startswith("conv_transpose") else weight[0]
+        arguments = randn(*x), randn(*weight), randn(outputs) if bias else None
         return Sample(name, arguments, settings, finite_only=WINOGRAD if name.startswith("two products") else "")
 
-    if part_name.startswith("Conv"):
+    if part_name.startswith("ConvTranspose"):
+        rank = int(part_name[-2])
+        shape = (2, 3, *(4, 3, 5)[:rank])
+        chosen = {"output_size": tuple(2 * n + 1 for n in shape[2:])}
+        yield Sample("no bias", (randn(*shape),), init_args=(3, 4, 2), init_kwargs={"bias": False})
+        yield Sample("the size of the result", (randn(*shape),), chosen, (3, 4, 2, 2))
+        yield Sample("no batch axis, the size of the result", (randn(*shape[1:]),), chosen, (3, 4, 2, 2))
+    elif part_name.startswith("conv_transpose"):
+        yield from _transposed(sample, int(part_name[-2]))
+    elif part_name.startswith("Conv"):
         rank = int(part_name[-2])
         yield Sample("no bias", (randn(2, 3, *(6, 5, 4)[:rank]),), init_args=(3, 4, 2), init_kwargs={"bias": False})
     elif part_name == "conv1d":
@@ -61,6 +71,63 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield Sample("only the weight has a gradient", (special.detach().nan_to_num(0, 1, -1), randn(2, 3, 3, 3)))
 
 
+def _transposed(sample: Callable[..., Sample], rank: int) -> Iterator[Sample]:
+    size, kernel = (4, 3, 5)[:rank], (3, 2, 4)[:rank]
+    x = (2, 4, *size)
+    yield sample("strided, between two sizes", x, (4, 3, *kernel), True, stride=2, padding=1, output_padding=1)
+    yield sample("groups", x, (4, 3, *kernel), True, groups=2, stride=(3, 1, 2)[:rank])
+    if rank < 3:  # a volume's graph of so many taps takes a compiler minutes, and shows nothing new
+        one = {"stride": (2, 1)[:rank], "padding": 1, "dilation": (1, 2)[:rank]}
+        yield sample("depthwise", x, (4, 1, *kernel), True, groups=4, **one)
+        yield sample("depthwise, two to one", x, (4, 1, *kernel), groups=2, stride=(2, 1)[:rank])
+    beyond = {"stride": (1, 2, 1)[:rank], "dilation": 4, "output_padding": (2, 3, 0)[:rank]}
+    yield sample("more than a stride between two sizes", x, (4, 3, *kernel), True, **beyond)
+    yield sample("empty batch", (0, *x[1:]), (4, 3, *kernel), True, stride=2)
+    yield sample("one pixel", (2, 40, *[1] * rank), (40, 3, *kernel), True)
+    yield sample("channels decrease", x, (4, 2, *[3] * rank), True, padding=1)
+    yield sample("channels increase", x, (4, 9, *[3] * rank), True, padding=1)
+    if rank == 2:
+        yield sample("one tap with padding", x, (4, 3, 1, 1), True, padding=1)
+        yield sample("several blocks of samples", (5, 64, 8, 8), (64, 16, 4, 4), True, stride=2, padding=1)
+        yield sample("several bands of rows", (1, 4, 16, 16), (4, 96, 4, 4), True, stride=2, padding=1)
+        yield sample("two products for three", (3, 64, 7, 8), (64, 64, 3, 3), True, padding=1)
+        numbers = torch.arange(40).reshape(1, 2, 5, 4), torch.arange(36).reshape(2, 2, 3, 3)
+        yield Sample("integers", (*numbers, torch.tensor([1, 2])), {"padding": 1, "stride": 2})
+
+
+def refused(part_name: str) -> Iterator[Sample]:
+    """Transposed convolutions whose arguments do not go together."""
+    if not part_name.startswith("conv_transpose"):
+        return
+    rank = int(part_name[-2])
+    x, weight = torch.ones(2, 4, *(4, 3, 5)[:rank]), torch.ones(4, 3, *[2] * rank)
+    calls: dict[str, dict[str, Any]] = {
+        "no stride": {"stride": 0},
+        "negative padding": {"padding": -1},
+        "no dilation": {"dilation": 0},
+        "no groups": {"groups": 0},
+        "channels that do not fall into groups": {"groups": 3},
+        "strides for other axes": {"stride": (1, 1, 1, 1)},
+        "as much as a stride": {"stride": 2, "output_padding": 2},
+        "negative output_padding": {"output_padding": -1},
+        "padding by name": {"padding": "same"},
+    }
+    for name, settings in calls.items():
+        yield Sample(name, (x, weight), settings)
+    yield Sample("nothing is left", (x.double(), weight.double()), {"padding": 9})
+    yield Sample("a bias of the input's channels", (x, weight, torch.ones(4)))
+    yield Sample("a bias of another dtype", (x, weight, torch.ones(3).double()))
+    yield Sample("a weight of another dtype", (x, weight.double()))
+    yield Sample("a weight of other channels", (x, weight[:3]))
+    yield Sample("a weight of other axes", (x, weight[..., 0]))
+    yield Sample("an axis too few", (x[0, 0], weight))
+    yield Sample("no input channels", (x[:, :0], weight[:0]))
+    yield Sample("no output channels", (x, weight[:, :0]))
+    yield Sample("no pixels", (x[..., :0], weight))
+    yield Sample("no taps", (x, weight[..., :0]))
+    yield Sample("truth values", (x.bool(), weight.bool()))
+
+
 def _inputs(x: tuple[int, ...], weight: tuple[int, ...], bias: bool, image: bool) -> Callable[[], tuple]:
     def make() -> tuple:
         b = torch.randn(weight[0]).requires_grad_() if bias else None
@@ -74,6 +141,16 @@ def _case(
     network: str, x: tuple[int, ...], weight: tuple[int, ...], bias: bool = False, image: bool = False, **settings: int
 ) -> Case:
     return Case(f"conv{len(x) - 2}d", network, _inputs(x, weight, bias, image), kwargs=settings)
+
+
+def _up(
+    network: str, x: tuple[int, ...], weight: tuple[int, ...], bias: bool = False, image: bool = False, **settings: int
+) -> Case:
+    def make() -> tuple:
+        b = torch.randn(weight[1]).requires_grad_() if bias else None
+        return torch.randn(x).requires_grad_(not image), torch.randn(weight).mul_(0.1).requires_grad_(), b
+
+    return Case(f"conv_transpose{len(x) - 2}d", network, make, kwargs=settings)
 
 
 BENCH = (
@@ -100,4 +177,15 @@ BENCH = (
     _case("MobileNetV2, expand at 7", (2, 160, 7, 7), (960, 160, 1, 1)),
     _case("WaveNet, dilated layer", (4, 64, 1000), (128, 64, 2), bias=True, dilation=16),
     _case("C3D, conv2a, a quarter of the picture", (1, 64, 4, 20, 20), (128, 64, 3, 3, 3), bias=True, padding=1),
+    # the generator gets noise, of which nobody wants the gradient
+    _up("DCGAN, from noise", (16, 100, 1, 1), (100, 512, 4, 4), image=True),
+    _up("DCGAN, 4 to 8", (16, 512, 4, 4), (512, 256, 4, 4), stride=2, padding=1),
+    _up("DCGAN, 8 to 16", (16, 256, 8, 8), (256, 128, 4, 4), stride=2, padding=1),
+    _up("DCGAN, 16 to 32", (16, 128, 16, 16), (128, 64, 4, 4), stride=2, padding=1),
+    _up("DCGAN, into the picture", (16, 64, 32, 32), (64, 3, 4, 4), stride=2, padding=1),
+    _up("U-Net, 16 to 32", (1, 1024, 16, 16), (1024, 512, 2, 2), bias=True, stride=2),
+    _up("U-Net, 64 to 128", (1, 256, 64, 64), (256, 128, 2, 2), bias=True, stride=2),
+    _up("U-Net, 128 to 256", (1, 128, 128, 128), (128, 64, 2, 2), bias=True, stride=2),
+    _up("HiFi-GAN, second", (1, 256, 256), (256, 128, 16), bias=True, stride=8, padding=4),
+    _up("3D U-Net, 8 to 16", (1, 128, 8, 8, 8), (128, 64, 2, 2, 2), bias=True, stride=2),
 )

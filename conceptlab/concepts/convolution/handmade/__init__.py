@@ -17,11 +17,22 @@ $$ \frac{\partial L}{\partial w_{o,c,k}} = \sum_{p} g_{o,p}\; x_{c,\,sp + dk}, \
 
 They are the three ways to contract the trilinear form $T(g, x, w) = \sum g_{o,p}\, w_{o,c,k}\, x_{c,sp+dk}$ with two of
 its arguments, so the derivatives of each are the other two, and no fourth formula ever appears, however often one
-differentiates (`rules`). The matrix products that compute them are in `columns`, and with a third fewer of them, for
+differentiates (`rules`).
+
+The *transposed* convolution is that of which $Y$ is the gradient by input: $X$ with a bias. For one sample, with $x$
+and $c$ for what arrives and for its channels,
+
+$$ y_{o,i} = \beta_o + \sum_c \; \sum_{p,k:\; sp + dk = i} w_{c,o,k}\; x_{c,p} = X(x, w) + \beta, $$
+
+so its gradients need no derivation of their own: by input $Y(g, w)$, by weight $W(x, g)$, in which input and upstream
+gradient have exchanged their roles, and by bias the sum of $g$ once more.
+
+The matrix products that compute them are in `columns`, and with a third fewer of them, for
 many channels and three taps, in `winograd`; channel by channel, where there is nothing for a matrix product to do, in
 `depthwise`. `geometry` holds the arithmetic of stride, padding and dilation.
 """
 
 from conceptlab.concepts.convolution.handmade.functions import conv1d, conv2d, conv3d
+from conceptlab.concepts.convolution.handmade.transposed import conv_transpose1d, conv_transpose2d, conv_transpose3d
 
-__all__ = ["conv1d", "conv2d", "conv3d"]
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]

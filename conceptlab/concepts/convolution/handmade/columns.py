@@ -54,8 +54,8 @@ def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry
             target.copy_(product.view(target.shape))
 
 
-def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
-    """Write the gradient by input into ``dx``."""
+def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
+    """Write the gradient by input, or the transposed convolution, into ``dx``."""
     beyond = [d * (k - 1) - p for k, p, d in zip(weight.shape[2:], geometry.padding, geometry.dilation, strict=True)]
     fits = max(geometry.stride) == 1 and min(beyond) >= 0
     # gathering from g moves O · size numbers for each tap, scattering into dx twice C · out
@@ -63,9 +63,9 @@ def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) ->
     small = g.shape[0] * g.shape[2:].numel() < weight.shape[0]
     if fits and (weight.shape[2:].numel() == 1 or (gathering <= scattering and not small)):
         backwards = turned(weight, geometry.groups)
-        convolve(dx, g, backwards, None, geometry._replace(padding=tuple(beyond)))
+        convolve(dx, g, backwards, bias, geometry._replace(padding=tuple(beyond)))
     else:
-        _scatter(dx, g, weight, geometry)
+        _scatter(dx, g, weight, bias, geometry)
 
 
 def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> None:
@@ -88,13 +88,17 @@ def turned(weight: Tensor, groups: int) -> Tensor:
     return by_group.flip(tuple(range(2, weight.dim()))) if weight.shape[2:].numel() > 1 else by_group
 
 
-def _scatter(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
+def _scatter(dx: Tensor, g: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
     """The gradient by input as $w^\\top G$, each column added to the window that it came from."""
     G, kernel = geometry.groups, weight.shape[2:]
     rows = wide(weight).reshape(G, weight.shape[0] // G, weight.shape[1:].numel()).transpose(1, 2)
     for samples, bands in _blocks(dx, kernel, g.shape[2:]):
         part = samples_last(dx[samples])
-        padded = geometry.canvas(part, wide(g).dtype).zero_()
+        padded = geometry.canvas(part, wide(g).dtype)
+        if bias is None:
+            padded.zero_()
+        else:
+            padded.copy_(bias.reshape(-1, *[1] * (padded.dim() - 1)))
         taps = list(geometry.taps(padded, kernel, g.shape[2:]))
         for band in bands:
             columns = torch.bmm(rows, _sheet(g[samples, :, band], G))

@@ -1,5 +1,7 @@
 r"""The three maps and their derivatives: each is bilinear, and its gradients are the other two.
 
+$Y$ with a bias is the convolution, and $X$ with a bias the transposed convolution.
+
 | map | gradient by its first argument, for the upstream $v$ | by its second |
 |---|---|---|
 | $Y(x, w)$ | $X(v, w)$ | $W(v, x)$ |
@@ -43,7 +45,7 @@ class Convolve(Rule):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         needs_x, needs_weight, needs_bias, *_ = ctx.needs_input_grad
-        dx = InputGradient.call(grad_output, weight.conj(), *x.shape[2:], *ctx.flat) if needs_x else None
+        dx = InputGradient.call(grad_output, weight.conj(), None, *x.shape[2:], *ctx.flat) if needs_x else None
         dw = WeightGradient.call(grad_output, x.conj(), *weight.shape[2:], *ctx.flat) if needs_weight else None
         db = grad_output.sum((0, *range(2, grad_output.dim()))) if needs_bias else None
         return dx, dw, db, *(None for _ in ctx.flat)
@@ -65,45 +67,47 @@ class Convolve(Rule):
 
 
 class InputGradient(Rule):
-    """X(g, weight); the scalars are the input's size and `Geometry.flat`."""
+    """X(g, weight) + bias; the scalars are the input's size and `Geometry.flat`."""
 
     generate_vmap_rule = False
 
     @staticmethod
-    def forward(g: Tensor, weight: Tensor, *scalars: int) -> Tensor:
+    def forward(g: Tensor, weight: Tensor, bias: Tensor | None, *scalars: int) -> Tensor:
         size, flat = scalars[: g.dim() - 2], scalars[g.dim() - 2 :]
         geometry = Geometry.of(flat)
         dx = room((g.shape[0], weight.shape[1] * geometry.groups, *size), g, weight)
-        _products(weight, dx, geometry).input_gradient(dx, g, weight, geometry)
+        _products(weight, dx, geometry).input_gradient(dx, g, weight, bias, geometry)
         return dx
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        g, weight, *ctx.scalars = inputs
+        g, weight, _, *ctx.scalars = inputs
         save(ctx, g, weight)
         ctx.flat = ctx.scalars[g.dim() - 2 :]
 
     @staticmethod
     def backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, ...]:
         g, weight = ctx.saved_tensors
-        needs_g, needs_weight, *_ = ctx.needs_input_grad
+        needs_g, needs_weight, needs_bias, *_ = ctx.needs_input_grad
         by_g = Convolve.call(v, weight.conj(), None, *ctx.flat) if needs_g else None
         by_weight = WeightGradient.call(g.conj(), v, *weight.shape[2:], *ctx.flat) if needs_weight else None
-        return by_g, by_weight, *(None for _ in ctx.scalars)
+        by_bias = v.sum((0, *range(2, v.dim()))) if needs_bias else None
+        return by_g, by_weight, by_bias, *(None for _ in ctx.scalars)
 
     @staticmethod
-    def jvp(ctx: Any, g_tangent: Tensor, weight_tangent: Tensor, *_: None) -> Tensor:
+    def jvp(ctx: Any, g_tangent: Tensor, weight_tangent: Tensor, bias_tangent: Tensor | None, *_: None) -> Tensor:
         g, weight = ctx.saved_tensors
-        by_g = InputGradient.call(g_tangent, weight, *ctx.scalars)
-        return by_g + InputGradient.call(g, weight_tangent, *ctx.scalars)
+        by_g = InputGradient.call(g_tangent, weight, bias_tangent, *ctx.scalars)
+        return by_g + InputGradient.call(g, weight_tangent, None, *ctx.scalars)
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, g: Tensor, weight: Tensor, *scalars: int) -> tuple:
+    def vmap(info: Any, in_dims: tuple, g: Tensor, weight: Tensor, bias: Tensor | None, *scalars: int) -> tuple:
         V = info.batch_size
-        if in_dims[1] is None:
-            return InputGradient.call(_into(0, g, in_dims[0], V), weight, *scalars).unflatten(0, (V, -1)), 0
+        if in_dims[1] is None and in_dims[2] is None:
+            return InputGradient.call(_into(0, g, in_dims[0], V), weight, bias, *scalars).unflatten(0, (V, -1)), 0
+        bias = None if bias is None else _into(0, bias, in_dims[2], V)
         more = _with_groups(scalars, V)
-        dx = InputGradient.call(_into(1, g, in_dims[0], V), _into(0, weight, in_dims[1], V), *more)
+        dx = InputGradient.call(_into(1, g, in_dims[0], V), _into(0, weight, in_dims[1], V), bias, *more)
         return dx.unflatten(1, (V, -1)), 1
 
 
@@ -131,7 +135,7 @@ class WeightGradient(Rule):
         g, x = ctx.saved_tensors
         needs_g, needs_x, *_ = ctx.needs_input_grad
         by_g = Convolve.call(x.conj(), v, None, *ctx.flat) if needs_g else None
-        by_x = InputGradient.call(g.conj(), v, *x.shape[2:], *ctx.flat) if needs_x else None
+        by_x = InputGradient.call(g.conj(), v, None, *x.shape[2:], *ctx.flat) if needs_x else None
         return by_g, by_x, *(None for _ in ctx.scalars)
 
     @staticmethod

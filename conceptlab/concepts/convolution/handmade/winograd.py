@@ -81,11 +81,11 @@ def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry
         target[:, 1::2].copy_(second[:, : target.shape[1] // 2])
 
 
-def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, geometry: Geometry) -> None:
-    """Write the gradient by input into ``dx``."""
+def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
+    """Write the gradient by input, or the transposed convolution, into ``dx``."""
     axes = zip(weight.shape[2:], geometry.padding, geometry.dilation, strict=True)
     beyond = tuple(d * (k - 1) - p for k, p, d in axes)
-    convolve(dx, g, turned(weight, 1), None, geometry._replace(padding=beyond))
+    convolve(dx, g, turned(weight, 1), bias, geometry._replace(padding=beyond))
 
 
 def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> None:
