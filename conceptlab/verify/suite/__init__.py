@@ -117,13 +117,13 @@ OF_NAIVE = frozenset(
     | {layers.constructed, layers.behaviour, layers.copied, layers.pure}
     | {reference, untouched, gradcheck, random_stream, law_of_the_draw, no_graph_kept}
     | {*CHECKS["optimizer"], *CHECKS["initializer"], *CHECKS["transform"]} - {optimizer_numbers.half_precision}
-    | {*CHECKS["scheduler"]} - {schedulers.changed_in_between}
+    | {*CHECKS["scheduler"]} - {schedulers.changed_in_between, schedulers.group_added, schedulers.asked_by_hand}
 )
 """What a definition has to satisfy: values and first derivatives, not speed and not transforms."""
 
 OF_OUR_OWN = frozenset(
     {purity, layers.pure, optimizers.purity, initializers.purity, transforms.purity}
-    | {rounded_once, transforms.functions, transforms.function_gradients}
+    | {rounded_once, schedulers.asked_by_hand, transforms.functions, transforms.function_gradients}
 )
 """What nobody else is asked for: a layer of somebody's own may be made of whatever they like."""
 
