@@ -19,9 +19,13 @@ def in_waves(t: int) -> float:
     return 1 + 0.5 * math.sin(t)
 
 
+def _alone(optimizer: Optimizer) -> list[Any]:
+    return [lr_scheduler.LinearLR(optimizer, 0.1, total_iters=8)]
+
+
 def _in_turn(optimizer: Optimizer) -> list[Any]:
-    warm_up = lr_scheduler.LinearLR(optimizer, 0.1, total_iters=8)
-    return [warm_up, lr_scheduler.CosineAnnealingLR(optimizer, 30), lr_scheduler.ExponentialLR(optimizer, 0.9)]
+    wave, power = lr_scheduler.CosineAnnealingLR(optimizer, 30), lr_scheduler.ExponentialLR(optimizer, 0.9)
+    return [*_alone(optimizer), wave, power, lr_scheduler.StepLR(optimizer, 4)]
 
 
 _CYCLE = {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 7}
@@ -41,17 +45,23 @@ SETTINGS: Mapping[str, tuple[Setting, ...]] = {
     "OneCycleLR": (
         {"max_lr": 0.5, "total_steps": 120},
         {"max_lr": [0.5, 0.2], "epochs": 10, "steps_per_epoch": 12, **_PHASES},
-        {"max_lr": 0.5, "total_steps": 101, "cycle_momentum": False, "pct_start": 0.1, "final_div_factor": 10.0},
+        {"max_lr": 0.5, "total_steps": 100, "cycle_momentum": False, "pct_start": 0.1, "final_div_factor": 10.0},
     ),
     "PolynomialLR": ({}, {"total_iters": 60, "power": 2.0}),
     "ReduceLROnPlateau": (
         {},
         {"patience": 2, "cooldown": 3, "factor": 0.5},
-        {"mode": "max", "patience": 4, "threshold": 0.2, "min_lr": [0.01, 0.0]},
-        {"mode": "max", "threshold_mode": "abs", "threshold": 0.3, "patience": 1, "min_lr": 1e-3},
-        {"threshold_mode": "abs", "threshold": 0.05, "patience": 0, "eps": 1e-3},
+        {"mode": "max", "patience": 4, "threshold": 0.1, "factor": 0.9, "min_lr": [0.07, 0.0]},
+        {"mode": "max", "patience": 3, "threshold": 0.0, "factor": 0.9},
+        {"mode": "max", "threshold_mode": "abs", "threshold": 0.4, "patience": 5, "factor": 0.9, "min_lr": 0.02},
+        {"threshold": 0.2, "patience": 3, "factor": 0.9},
+        {"threshold": 0.0, "patience": 3, "factor": 0.9},
+        {"threshold_mode": "abs", "threshold": 0.05, "patience": 0, "factor": 0.5, "eps": 0.05},
     ),
-    "SequentialLR": ({"schedulers": _in_turn, "milestones": [10, 45]},),
+    "SequentialLR": (
+        {"schedulers": _in_turn, "milestones": [10, 45, 80]},
+        {"schedulers": _alone, "milestones": []},
+    ),
     "StepLR": ({"step_size": 7}, {"step_size": 2, "gamma": 0.9}),
 }
 """For each scheduler some of its settings, for an optimizer of two groups."""

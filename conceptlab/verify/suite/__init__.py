@@ -119,13 +119,19 @@ OF_NAIVE = frozenset(
     | {layers.constructed, layers.behaviour, layers.copied, layers.pure}
     | {reference, untouched, gradcheck, random_stream, law_of_the_draw, no_graph_kept}
     | {*CHECKS["optimizer"], *CHECKS["scheduler"], *CHECKS["initializer"], *CHECKS["clipping"], *CHECKS["transform"]}
-    - {optimizer_numbers.half_precision, schedulers.changed_in_between, clipping.without_values}
+    - {
+        optimizer_numbers.half_precision,
+        schedulers.asked_by_hand,
+        schedulers.changed_in_between,
+        schedulers.group_added,
+        clipping.without_values,
+    }
 )
 """What a definition has to satisfy: values and first derivatives, not speed and not transforms."""
 
 OF_OUR_OWN = frozenset(
     {purity, layers.pure, optimizers.purity, initializers.purity, clipping.purity, transforms.purity}
-    | {rounded_once, transforms.functions, transforms.function_gradients}
+    | {rounded_once, schedulers.asked_by_hand, transforms.functions, transforms.function_gradients}
 )
 """What nobody else is asked for: a layer of somebody's own may be made of whatever they like."""
 

@@ -45,7 +45,7 @@ def state(target: Target) -> Tally:
 
     def compare(sample: Sample) -> None:
         ours, theirs = pair(target, sample)
-        for step in range(15):
+        for step in range(60):
             for scheduler, optimizer in (ours, theirs):
                 take_step(scheduler, optimizer, step)
         received, expected = ours[0].state_dict(), theirs[0].state_dict()
@@ -150,6 +150,52 @@ def changed_in_between(target: Target) -> Tally:
     return each(settings_of(target), compare)
 
 
+def group_added(target: Target) -> Tally:
+    """A parameter group that is added in mid-run: taken along, or refused as torch does."""
+
+    def outcome(scheduler: Any, optimizer: Any) -> list[Any]:
+        found: list[Any] = []
+        for step in range(30):
+            if step == 10:
+                optimizer.add_param_group({"params": [Parameter(torch.ones(2))], "lr": 0.2})
+            try:
+                take_step(scheduler, optimizer, step)
+            except Exception as error:
+                return [*found, type(error).__name__]
+            found.append(numbers(scheduler, optimizer, last=True))
+        return found
+
+    def compare(sample: Sample) -> None:
+        ours, theirs = pair(target, sample)
+        check_values(outcome(*ours), outcome(*theirs), "with a third group")
+
+    return each(settings_of(target), compare)
+
+
+def asked_by_hand(target: Target) -> Tally:
+    """``get_lr`` outside of a step gives torch's numbers, though they are nobody's learning rates."""
+
+    def compare(sample: Sample) -> None:
+        if needs_metrics(target.builtin) or "schedulers" in sample.init_kwargs:
+            raise NotApplicable("torch's own has no get_lr")
+        for last_epoch in (-1, 0, 12):
+            _, (before, optimizer) = pair(target, sample)
+            for step in range(last_epoch + 1):
+                take_step(before, optimizer, step)
+            later = Sample(
+                sample.name, kwargs=sample.kwargs, init_kwargs={**sample.init_kwargs, "last_epoch": last_epoch}
+            )
+            ours, theirs = pair(target, later, groups=optimizer.state_dict()["param_groups"])
+            for step in range(3):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", UserWarning)
+                    check_values(ours[0].get_lr(), theirs[0].get_lr(), f"from {last_epoch}, step {step}")
+                for scheduler, own in (ours, theirs):
+                    take_step(scheduler, own, step)
+
+    return each(settings_of(target), compare)
+
+
 def tensor_rates(target: Target) -> Tally:
     """Learning rates that are tensors are written to, and never given away."""
 
@@ -248,6 +294,8 @@ CHECKS = (
     closed_form,
     in_a_sequence,
     changed_in_between,
+    group_added,
+    asked_by_hand,
     tensor_rates,
     copied,
     warned,
@@ -302,10 +350,13 @@ def needs_metrics(scheduler: Any) -> bool:
 
 
 def take_step(scheduler: Any, optimizer: Optimizer, step: int) -> None:
-    """The optimizer's step, without gradients, and the scheduler's; a metric falls, and stays, and falls again."""
+    """The optimizer's step, without gradients, and the scheduler's, with a metric that goes up and down."""
     optimizer.step()
-    metrics = [1 / (1 + step % 40) + (step // 25) * 0.1] if needs_metrics(scheduler) else []
-    scheduler.step(*metrics)
+    if not needs_metrics(scheduler):
+        scheduler.step()
+        return
+    metric = 2 + step % 7 // 2 / 2 + (0.0, 0.3, -0.3, 0.6)[step // 25]
+    scheduler.step(torch.tensor(metric, dtype=torch.float64) if step % 2 else metric)
 
 
 def check_alike(ours: tuple[Any, Any], theirs: tuple[Any, Any], where: str, *, last: bool = True) -> None:
