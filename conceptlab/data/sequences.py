@@ -19,9 +19,11 @@ class Copy(Data):
     Args:
         length: symbols of a sequence.
         vocabulary: how many symbols there are.
-        size: sequences to learn from; a tenth as many to validate on, and to test, each.
+        size: sequences to learn from.
+        held_out: sequences to validate on, and as many to test.
         batch_size: sequences of a training batch, on each process.
         eval_batch_size: sequences of a batch where nothing is learned; it has no influence on the result.
+        epoch_size: how many sequences make an epoch, drawn anew for each; None takes all.
         num_workers: processes that prepare batches; 0 prepares them in the main one.
         seed: the run's seed.
     """
@@ -31,14 +33,22 @@ class Copy(Data):
         *,
         length: int = 16,
         vocabulary: int = 16,
-        size: int = 10_000,
+        size: int = 100_000,
+        held_out: int = 1000,
         batch_size: int = 64,
         eval_batch_size: int = 500,
+        epoch_size: int | None = 10_000,
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__(batch_size=batch_size, eval_batch_size=eval_batch_size, num_workers=num_workers, seed=seed)
-        self.length, self.vocabulary, self.size = length, vocabulary, size
+        super().__init__(
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            epoch_size=epoch_size,
+            num_workers=num_workers,
+            seed=seed,
+        )
+        self.length, self.vocabulary, self.size, self.held_out = length, vocabulary, size, held_out
 
     def require(self) -> None:
         """See that there is something to learn.
@@ -46,10 +56,10 @@ class Copy(Data):
         Raises:
             Mistake: a length, a vocabulary or a size for which there is not.
         """
-        for name, least in (("length", 1), ("vocabulary", 2), ("size", 10)):
+        for name, least in (("length", 1), ("vocabulary", 2), ("size", 1), ("held_out", 1)):
             value = getattr(self, name)
             if value < least:
-                remedy = f"For instance data.{name}={16 * least}."
+                remedy = f"For instance data.{name}=16."
                 expected = f"at least {least}"
                 raise Mistake(message(f"data.{name}", expected=expected, received=str(value), remedy=remedy))
 
@@ -67,7 +77,7 @@ class Copy(Data):
 
     def load(self) -> dict[str, Split]:
         """The three splits."""
-        sizes = {"train": self.size, "val": self.size // 10, "test": self.size // 10}
+        sizes = {"train": self.size, "val": self.held_out, "test": self.held_out}
         generator = torch.Generator().manual_seed(0)
         sources = torch.randint(self.vocabulary, (sum(sizes.values()), self.length), generator=generator)
         parts = zip(sizes, sources.split(list(sizes.values())), strict=True)

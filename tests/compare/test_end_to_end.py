@@ -31,10 +31,11 @@ def test_compare_on_digits(tmp_path):
 TINY = {
     "text_gpt": ("model.layers=1", "model.width=16", "data.context=8", "data.epoch_size=36"),
     "text_lstm": ("model.width=8", "data.context=8", "data.epoch_size=36"),
-    "reverse_seq2seq": ("model.width=8", "data.size=128", "data.length=4"),
+    "reverse_seq2seq": ("model.width=8", "data.size=128", "data.held_out=8", "data.length=4"),
     "series_gru": (),
     "text_classification": (
         "model.reader=transformer",
+        "model.dropout=0.1",
         "model.width=8",
         "data.classes=2",
         "trainer.limit_train_batches=3",

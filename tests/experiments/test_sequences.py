@@ -162,14 +162,14 @@ def test_a_setting_that_cannot_be_used_is_told_before_anything_is_written(overri
 
 def test_copy_and_reverse_have_exact_answers():
     for cls in (Copy, Reverse):
-        data = cls(length=5, vocabulary=7, size=40, batch_size=8)
+        data = cls(length=5, vocabulary=7, size=40, held_out=4, batch_size=8)
         data.require()
         data.setup()
         assert {name: len(targets) for name, (_, targets) in data.splits.items()} == {"train": 40, "val": 4, "test": 4}
         source, target = next(iter(data.train_dataloader()))
         assert torch.equal(target, source if cls is Copy else source.flip(1))
         assert source.max() < 7
-    again = Reverse(length=5, vocabulary=7, size=40, seed=9)
+    again = Reverse(length=5, vocabulary=7, size=40, held_out=4, seed=9)
     again.setup()
     assert torch.equal(again.splits["test"][1], data.splits["test"][1])
 

@@ -42,7 +42,7 @@ OTHERS = {
         "trainer.limit_val_batches=1",
         "task.length=9",
     ),
-    "reverse_seq2seq": ("model.width=8", "data.size=64", "data.length=4"),
+    "reverse_seq2seq": ("model.width=8", "data.size=64", "data.held_out=8", "data.length=4"),
     "series_gru": ("model.width=4",),
     "text_classification": ("model.width=8", "data.classes=2", "data.vocabulary=100"),
 }
