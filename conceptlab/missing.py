@@ -58,7 +58,9 @@ def _computes(value: Any, torchs: ModuleType) -> bool:
         # bases are abstract: nobody builds one
         kinds = (torch.nn.Module, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)
         return issubclass(value, kinds) and not value.__name__.endswith("Base") and value not in kinds
-    return inspect.isroutine(value) and value.__module__ in (torchs.__name__, *COMPILED)
+    # elsewhere than in torch.nn functions are helpers
+    is_of_nn = torchs.__name__.startswith("torch.nn.")
+    return is_of_nn and inspect.isroutine(value) and value.__module__ in (torchs.__name__, *COMPILED)
 
 
 if __name__ == "__main__":
