@@ -181,8 +181,8 @@ def _network(
     if len(steps) == 0:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN, received no steps.")
     # the rows of the first step, those of the second, and so on; (N, D)
-    rows = steps.flatten(0, 1) if batch_sizes is None else steps
     sizes = [steps.shape[1]] * len(steps) if batch_sizes is None else batch_sizes.tolist()
+    rows = steps.flatten(0, 1) if batch_sizes is None else steps[: sum(sizes)]
     last: list[list[Tensor]] = []
     for number, layer in enumerate(layers):
         if number and dropout:
@@ -209,6 +209,8 @@ def _direction(
             state = step(rows[row], state, *weights)
             outputs[row] = state[0]
         last.append(state)
-    if not outputs:
-        return rows.new_empty(0, first[0].shape[1]), list(first)
+    if not last:
+        # of no sequence: a step without rows
+        state = step(rows, tuple(first), *weights)
+        return state[0], list(state)
     return torch.stack([outputs[row] for row in range(len(rows))]), [torch.stack(s) for s in zip(*last, strict=True)]

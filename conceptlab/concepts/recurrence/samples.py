@@ -98,6 +98,8 @@ def _sequences(part: str, draw: Draw) -> Iterator[Sample]:
     yield Sample("by name", kwargs=dict(zip(batch, _call(part, draw), strict=True)), smooth=part != "rnn_relu")
     arguments = dict(zip(packed, _call(part, draw, sizes=(2, 1)), strict=True))
     yield Sample("packed, by name", kwargs=arguments, smooth=part != "rnn_relu")
+    more = {**arguments, "data": draw(5, D)}
+    yield Sample("packed, rows of no step", kwargs=more, smooth=part != "rnn_relu")
     first = [arguments.pop(name) for name in packed[:3]]
     yield Sample("packed, weights by name", tuple(first), arguments, smooth=part != "rnn_relu")
 
@@ -203,7 +205,6 @@ def _refused_sequences(part: str, draw: Draw) -> Iterator[Sample]:
     yield changed("dropout of more than all", 5, 1.5, layers=2)
     sizes = (2, 1, 1)
     yield changed("sizes that do not add up", 1, torch.tensor([2, 2, 2]), sizes=sizes)
-    yield changed("rows that are in no step", 1, torch.tensor([2, 1]), sizes=sizes)
     yield changed("a step without rows", 1, torch.tensor([2, 2, 0]), sizes=sizes)
     yield changed("rising sizes", 1, torch.tensor([1, 2, 1]), sizes=sizes)
     yield changed("sizes of 32 bits", 1, torch.tensor([2, 1, 1], dtype=torch.int32), sizes=sizes)

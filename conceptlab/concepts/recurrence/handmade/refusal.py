@@ -54,9 +54,7 @@ def sizes_of(where: str, data: Tensor, batch_sizes: Tensor) -> list[int]:
         expected = "one size or more, falling and none below 1, since the longest sequence comes first"
         # torch makes something of some of these
         refuse(f"{where}: batch_sizes must be sorted in decreasing order", expected, sizes, NotImplementedError)
-    expected = f"sizes that add up to the {len(data)} rows of data"
     if sum(sizes) > len(data):
-        refuse(f"{where}: batch_sizes exceed dimension size ({len(data)})", expected, f"{sum(sizes)}")
-    if sum(sizes) < len(data):
-        refuse(f"{where}: rows that are in no step", expected, f"{sum(sizes)}", NotImplementedError)
+        problem = f"{where}: batch_sizes: length exceeds dimension size ({len(data)})"
+        refuse(problem, f"sizes of no more than the {len(data)} rows of data together", f"{sum(sizes)}")
     return sizes

@@ -180,7 +180,8 @@ def _stacked(
 ) -> Any:
     """All layers, each in its directions: the output of the last, and the last states of all."""
     steps = input.transpose(0, 1) if batch_first else input
-    rows = wide(steps if packed else steps.reshape(sum(sizes), steps.shape[2]))  # (N, D)
+    # of packed rows those behind the last step belong to none
+    rows = wide(steps[: sum(sizes)] if packed else steps.reshape(sum(sizes), steps.shape[2]))  # (N, D)
     first = list(zip(*(wide(state).unbind(0) for state in states), strict=True))
     last: list[tuple[Tensor, ...]] = []
     for number, layer in enumerate(layers):
