@@ -14,7 +14,7 @@ $t$ takes one exponential. With $e = e^x$ and $e^{2 \log(1 + e)} = (1 + e)^2$,
 
 $$ t = \frac{(1 + e)^2 - 1}{(1 + e)^2 + 1} = \frac{n}{n + 2}, \qquad n = e \, (e + 2) $$
 
-where nothing cancels. For $x \ge 20$ it is 1 in any precision, and $e^x$ is not let grow beyond.
+where nothing cancels. From $x = 20$ on it is 1 in any precision, and $e^x$ is not let grow beyond $e^{25}$.
 
 **glu** has its gate in the second half of the input: $y = a \, \sigma(b)$. Each half has a gradient of its own,
 
@@ -154,7 +154,7 @@ class _Mish(ElementwiseRule):
 
 
 def _bounded_exp(z: Tensor) -> Tensor:
-    bounded = z.clamp(max=20)
+    bounded = z.clamp(max=25)
     return exp(bounded, room=room(bounded))
 
 

@@ -6,8 +6,8 @@ r"""sigmoid, tanh and softsign, which squash all numbers between two limits, wit
 | tanh | $1 - y^2$ | $y = 2 \sigma(2x) - 1$, so $y' = 4 \sigma (1 - \sigma) = (1 + y)(1 - y)$ |
 | softsign | $1 / d^2$ with $d = 1 + \lvert x \rvert$ | $y' = (d - x d') / d^2$, and $x d' = \lvert x \rvert$ |
 
-In $\tanh = e / (e + 2)$ with $e = e^{2x} - 1$ an infinite exponential does harm, so that $x$ is limited to 20, from
-where on $\tanh$ is 1 in any precision; and $e$ comes from ``expm1``, since $e^{2x} - 1$ would cancel near 0.
+In $\tanh = e / (e + 2)$ with $e = e^{2x} - 1$ an infinite exponential does harm, so that $x$ is limited to 25; from
+20 on $\tanh$ is 1 in any precision. And $e$ comes from ``expm1``, since $e^{2x} - 1$ would cancel near 0.
 """
 
 import torch
@@ -61,7 +61,7 @@ class _Tanh(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        e = wide(x).clamp(max=20).mul_(2).expm1_()
+        e = wide(x).clamp(max=25).mul_(2).expm1_()
         return e.div_(e + 2).to(x.dtype)
 
     @staticmethod
