@@ -90,3 +90,15 @@ def test_naive_similarity_of_whole_numbers():
 def test_naive_distance_without_numbers(p):
     with pytest.raises(RuntimeError, match="empty"):
         function("pairwise_distance", "naive")(torch.ones(2, 0), torch.ones(2, 0), p)
+
+
+def test_second_derivatives_of_vectors_shorter_than_eps():
+    """There the derivative of the length stays: torch clamps it behind the back of the graph."""
+    short = torch.tensor([[3e-3, -4e-3], [3.0, 4.0]], dtype=torch.float64, requires_grad=True)
+    other = torch.randn(2, 2, dtype=torch.float64, requires_grad=True)
+    g, v = torch.randn(2, dtype=torch.float64), torch.randn(2, 2, dtype=torch.float64)
+    results = []
+    for call in (function("cosine_similarity"), F.cosine_similarity):
+        first = torch.autograd.grad(call(short, other, eps=0.1), (short, other), g, create_graph=True)
+        results.append(torch.autograd.grad(first, (short, other), (v, v)))
+    torch.testing.assert_close(*results)
