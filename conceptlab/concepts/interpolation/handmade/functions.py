@@ -1,0 +1,101 @@
+"""Interpolation: arguments as torch takes and refuses them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conceptlab.concepts.interpolation.handmade.rules import Resample
+from conceptlab.core import declare, message, require_floating, require_real
+
+ops = declare("nn", "handmade")
+
+_WITHOUT_CORNERS = ("nearest", "area", "nearest-exact")
+_AXES = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
+
+
+def interpolate(
+    input: Tensor,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    if mode in _WITHOUT_CORNERS and align_corners is not None:
+        problem = (
+            "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+        )
+        _refuse(ValueError, problem, "None", align_corners)
+    sizes, factors = _sizes(input, size, scale_factor)
+    if recompute_scale_factor and size is not None:
+        problem = "recompute_scale_factor is not meaningful with an explicit size"
+        _refuse(ValueError, problem, "scale_factor", f"size={size}")
+    _check_mode(input, mode, antialias)
+    if mode == "area":
+        return getattr(ops, f"adaptive_avg_pool{len(sizes)}d")(input, sizes)
+    if mode not in _WITHOUT_CORNERS or input.dtype is not torch.uint8:
+        require_floating(f"interpolate, mode {mode}", input)
+        require_real(f"interpolate, mode {mode}", input)
+    if min(sizes) < 1 or 0 in input.shape[2:]:
+        problem = "interpolate: Input and output sizes should be greater than 0"
+        _refuse(RuntimeError, problem, "pixels to look at, and to make", f"{list(input.shape[2:])} and {sizes}")
+    if input.shape[1] == 0:
+        problem = f"interpolate: Non-empty {input.dim()}D data tensor expected"
+        _refuse(RuntimeError, problem, "channels", f"a tensor with sizes {list(input.shape)}")
+    kind = {"bicubic": "cubic"}.get(mode, "linear") if mode not in _WITHOUT_CORNERS else mode
+    if recompute_scale_factor:
+        factors = [0.0] * len(sizes)
+    numbers = [number for axis in zip(input.shape[2:], sizes, factors, strict=True) for number in axis]
+    return Resample.call(input, kind, bool(align_corners), _is_pixelwise(input, sizes), *numbers)
+
+
+def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int], list[float]]:
+    """The size of the result, and the factors that were given (0 where they were not)."""
+    rank = input.dim() - 2
+    if size is not None and scale_factor is not None:
+        _refuse(ValueError, "only one of size or scale_factor should be defined", "one of them", "both")
+    given = scale_factor if size is None else size
+    if given is None:
+        _refuse(ValueError, "either size or scale_factor should be defined", "one of them", "neither")
+    numbers = list(given) if isinstance(given, list | tuple) else [given] * rank
+    if len(numbers) != rank:
+        name = "scale_factor" if size is None else "output"
+        problem = f"Input and {name} must have the same number of spatial dimensions"
+        _refuse(ValueError, problem, f"{rank} numbers for input {tuple(input.shape)}", given)
+    if size is None:
+        return [int(n * factor) for n, factor in zip(input.shape[2:], numbers, strict=True)], numbers
+    for number in numbers:
+        if isinstance(number, float):
+            _refuse(TypeError, "expected size to be one of int or Tuple[int]", "whole numbers", given)
+    return numbers, [0.0] * rank
+
+
+def _check_mode(input: Tensor, mode: str, antialias: bool) -> None:
+    dim = input.dim()
+    able = " | ".join((*_WITHOUT_CORNERS, *_AXES))
+    if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and dim == 4):
+        problem = "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor"
+        _refuse(ValueError, problem, "antialias=False", f"mode {mode} and {dim} axes")
+    if antialias:
+        problem = "interpolate by hand does no anti-aliasing"
+        _refuse(NotImplementedError, problem, "antialias=False", "True")
+    if not 3 <= dim <= 5 or not (mode in _WITHOUT_CORNERS or mode in _AXES):
+        problem = f"interpolate: Input Error: Only 3D, 4D and 5D input Tensors supported (got {dim}D)"
+        _refuse(NotImplementedError, problem, f"a mode of {able}", mode)
+    if dim != _AXES.get(mode, dim):
+        problem = f"interpolate: Got {dim}D input, but {mode} mode needs {_AXES[mode]}D input"
+        _refuse(NotImplementedError, problem, f"{_AXES[mode]} axes", dim)
+
+
+def _is_pixelwise(x: Tensor, sizes: Sequence[int]) -> bool:
+    """Whether torch computes the places in float32, whatever the dtype: for small images, and channels-last ones."""
+    channels_last = x.dim() > 3 and x.shape[1] > 3 and x.movedim(1, -1).is_contiguous()
+    return channels_last or (x.dim() == 4 and sum(sizes) <= 128)
+
+
+def _refuse(error: type[Exception], problem: str, expected: str, received: object) -> None:
+    remedy = "conceptlab's page of interpolation tells modes and sizes."
+    raise error(message(problem, expected=expected, received=str(received), remedy=remedy))

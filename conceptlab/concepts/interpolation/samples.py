@@ -1,0 +1,151 @@
+"""Inputs for interpolation that PyTorch's own samples lack, and calls whose speed is measured."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conceptlab.core.samples import Case, Sample
+
+_MODES = {
+    1: ("nearest", "nearest-exact", "linear", "area"),
+    2: ("nearest", "nearest-exact", "bilinear", "area", "bicubic"),
+    3: ("nearest", "nearest-exact", "trilinear", "area"),
+}
+
+
+def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
+    """Every mode evenly and unevenly, up and down; ties that rounding decides; one pixel; layouts; bytes."""
+    if part != "interpolate":
+        return
+
+    def x(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=dtype, requires_grad=True)
+
+    for rank, modes in _MODES.items():
+        old = (3, 4, 2)[:rank]
+        for mode in modes:
+            for name, options in _grids(rank, mode).items():
+                yield Sample(f"{mode}, {rank} axes, {name}", (x(2, 3, *old),), {"mode": mode, **options})
+        yield Sample(f"{modes[0]}, one pixel", (x(2, 3, *[1] * rank),), {"mode": modes[0], "size": 3})
+        yield Sample(f"{modes[2]}, one pixel", (x(2, 3, *[1] * rank),), {"mode": modes[2], "size": 3})
+        yield Sample(f"{modes[2]}, empty batch", (x(0, 3, *old),), {"mode": modes[2], "scale_factor": 2})
+    # At these sizes a place falls on the border between two pixels, or beside it by the rounding of float32. No
+    # gradient is asked for: torch's own rounds in another way than its values, and goes to the neighbour.
+    for mode in ("nearest", "nearest-exact"):
+        for n, m in ((6, 74), (2, 61), (2, 41)):
+            yield Sample(f"{mode}, a tie, {n} to {m}", (x(1, 1, n).detach(),), {"mode": mode, "size": m})
+            image = x(1, 1, n, 2).detach()
+            yield Sample(f"{mode}, a tie in an image, {n} to {m}", (image,), {"mode": mode, "size": (m, 3)})
+        large = {"mode": mode, "size": (74, 61)}
+        yield Sample(f"{mode}, a tie in a large image", (x(1, 1, 6, 2).detach(),), large)
+        last = x(1, 4, 6, 2).detach().contiguous(memory_format=torch.channels_last)
+        yield Sample(f"{mode}, a tie in a large image, channels last", (last,), large)
+        yield Sample(f"{mode}, of the same size", (x(1, 2, 6).detach(),), {"mode": mode, "scale_factor": 1.1})
+        yield Sample(f"{mode}, of the same size, an image", (x(1, 2, 3, 3),), {"mode": mode, "scale_factor": 1.1})
+        yield Sample(f"{mode}, of twice the size", (x(1, 2, 3, 3),), {"mode": mode, "scale_factor": 2.1})
+        whole = torch.arange(24, dtype=torch.uint8).reshape(1, 2, 3, 4)
+        yield Sample(f"{mode}, bytes", (whole,), {"mode": mode, "scale_factor": 2})
+        special = x(1, 1, 3, 3).detach()
+        special[0, 0, 0, 0], special[0, 0, 1, 1], special[0, 0, 2, 0] = float("nan"), float("inf"), float("-inf")
+        yield Sample(f"{mode}, NaN and infinity", (special,), {"mode": mode, "scale_factor": 2})
+    for channels in (1, 3, 5):
+        last = x(2, channels, 3, 4).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+        for options in (
+            {"mode": "nearest", "scale_factor": 2},
+            {"mode": "bilinear", "scale_factor": 2},
+            {"mode": "bilinear", "size": (3, 7), "align_corners": True},
+        ):
+            yield Sample(f"channels last, {channels}, {options}", (last,), options)
+    same = x(2, 3, 3, 4).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    # torch's gradient is that of a copy, which the values are not
+    yield Sample("bicubic, of the same size", (x(1, 2, 3, 3).detach(),), {"mode": "bicubic", "scale_factor": 1.1})
+    yield Sample("channels last, of the same size", (same,), {"mode": "nearest", "size": (3, 4)})
+    volume = x(1, 4, 2, 3, 2).detach().contiguous(memory_format=torch.channels_last_3d).requires_grad_()
+    yield Sample("a volume, channels last", (volume,), {"mode": "trilinear", "scale_factor": 2})
+
+
+def _grids(rank: int, mode: str) -> dict[str, dict[str, Any]]:
+    grids: dict[str, dict[str, Any]] = {
+        "twice": {"scale_factor": 2},
+        "up and down": {"scale_factor": (2.4, 0.6, 1.0)[:rank]},
+        "by another factor than the sizes have": {"scale_factor": (1.7, 1.4, 2.6)[:rank]},
+    }
+    if rank == 1:
+        grids["four times"] = {"scale_factor": 4}
+    if rank == 2:
+        grids |= {
+            "three times": {"scale_factor": 3.0},
+            "by that of the sizes": {"scale_factor": 1.7, "recompute_scale_factor": True},
+            "to one pixel": {"size": 1},
+            "as it is": {"size": (3, 4)},
+        }
+    if "linear" in mode or mode == "bicubic":
+        grids["to a size, corners"] = {"size": (7, 2, 5)[:rank], "align_corners": True}
+    if mode == "bilinear":
+        grids["twice, corners"] = {"scale_factor": 2, "align_corners": True}
+        grids["to one pixel, corners"] = {"size": 1, "align_corners": True}
+    return dict(list(grids.items())[:2]) if mode == "area" else grids
+
+
+def refused(part: str) -> Iterator[Sample]:
+    """Sizes, modes and dtypes that do not fit."""
+    if part != "interpolate":
+        return
+    sequence, image, volume = torch.ones(2, 3, 4), torch.ones(2, 3, 4, 5), torch.ones(2, 3, 4, 5, 6)
+    calls: dict[str, tuple[Tensor, dict[str, Any]]] = {
+        "neither": (image, {}),
+        "both": (image, {"size": 3, "scale_factor": 2}),
+        "corners of the nearest": (image, {"size": 3, "align_corners": False}),
+        "a size too few": (image, {"size": (3,)}),
+        "a factor too many": (image, {"scale_factor": (2, 2, 2)}),
+        "half a pixel": (image, {"size": (2.5, 3)}),
+        "factors of a size": (image, {"size": 3, "recompute_scale_factor": True}),
+        "no pixels": (image[..., :0], {"size": 3}),
+        "to no pixels": (image, {"size": 0}),
+        "to less than none": (image, {"scale_factor": -1.0}),
+        "no channels": (image[:, :0], {"size": 3}),
+        "a matrix": (image[0, 0], {"size": (), "mode": "nearest"}),
+        "another mode": (image, {"size": 3, "mode": "unknown"}),
+        "antialias of the nearest": (image, {"size": 3, "antialias": True}),
+        "antialias": (image, {"size": 3, "mode": "bilinear", "antialias": True}),
+        "lanczos": (image, {"size": 3, "mode": "lanczos", "antialias": True}),
+        "antialias of a volume": (volume, {"size": 3, "mode": "bilinear", "antialias": True}),
+        "whole numbers": (image.long(), {"size": 3}),
+        "whole numbers, means": (image.long(), {"size": 3, "mode": "bilinear"}),
+        "truth values": (image.bool(), {"size": 3}),
+        "complex numbers": (image.to(torch.complex64), {"size": 3}),
+        "bytes of a sequence": (sequence.byte(), {"size": 3, "mode": "linear"}),
+    }
+    for name, (x, options) in calls.items():
+        yield Sample(name, (x,), options)
+    for x in (sequence, image, volume):
+        for mode in ("linear", "bilinear", "bicubic", "trilinear"):
+            if mode not in _MODES[x.dim() - 2]:
+                yield Sample(f"{mode} of {x.dim()} axes", (x,), {"size": 3, "mode": mode})
+
+
+def _case(network: str, *shape: int, **options: Any) -> Case:
+    return Case("interpolate", network, lambda: (torch.randn(shape).requires_grad_(),), kwargs=options)
+
+
+BENCH = (
+    _case("FPN, 25 to 50", 2, 256, 25, 25, scale_factor=2),
+    _case("FPN, 50 to 100", 2, 256, 50, 50, scale_factor=2),
+    _case("YOLOv3, 13 to 26", 4, 256, 13, 13, scale_factor=2),
+    _case("U-Net, 32 to 64", 2, 256, 32, 32, scale_factor=2, mode="bilinear"),
+    _case("U-Net, 128 to 256", 1, 64, 128, 128, scale_factor=2, mode="bilinear"),
+    _case("U-Net, 128 to 256, corners", 1, 64, 128, 128, scale_factor=2, mode="bilinear", align_corners=True),
+    _case("DeepLabv3, logits", 1, 21, 33, 33, size=(257, 257), mode="bilinear"),
+    _case("FCN, logits", 1, 21, 32, 32, size=(256, 256), mode="bilinear"),
+    _case("PSPNet, 6 to 28", 2, 512, 6, 6, size=(28, 28), mode="bilinear"),
+    _case("WaveGAN, nearest", 8, 64, 1024, scale_factor=4),
+    _case("3D U-Net, 16 to 32", 1, 64, 16, 16, 16, scale_factor=2, mode="trilinear"),
+    Case(
+        "Upsample",
+        "U-Net, 64 to 128",
+        lambda: (torch.randn(1, 128, 64, 64).requires_grad_(),),
+        init_kwargs={"scale_factor": 2, "mode": "bilinear"},
+    ),
+)

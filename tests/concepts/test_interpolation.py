@@ -1,0 +1,103 @@
+"""What the general checks do not reach: which pixel is the nearest, spellings, autocast, gradients at ties."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import conceptlab as cl
+from conceptlab.core import registry
+from conceptlab.verify.closeness import check_same
+
+PART = registry.parts["interpolate"]
+TIERS = ("naive", "handmade")
+IMAGE = torch.randn(2, 3, 4, 5, dtype=torch.float64)
+
+
+def layouts(n, dtype):
+    """Inputs with n pixels along the last axis, of which torch rounds the places in different ways."""
+    pixels = torch.arange(n, dtype=dtype)
+    yield pixels.expand(1, 1, n).contiguous()
+    yield pixels.expand(1, 4, 2, n).contiguous()
+    yield pixels.expand(1, 1, 128, n).contiguous()
+    yield pixels.expand(1, 4, 128, n).contiguous(memory_format=torch.channels_last)
+    yield pixels.expand(1, 1, 2, 2, n).contiguous()
+    yield pixels.expand(1, 4, 2, 2, n).contiguous(memory_format=torch.channels_last_3d)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.uint8])
+@pytest.mark.parametrize("mode", ["nearest", "nearest-exact"])
+@pytest.mark.parametrize("factor", [None, 1 / 3, 0.7, 1.1, 2.1, 3.0, 5.0, 7.0, 3.3333])
+def test_the_nearest_pixel_is_torchs(mode, dtype, factor):
+    sizes = [(2, 41), (2, 61), (6, 74), (14, 46), (5, 4)] if factor is None else [(n, None) for n in (3, 10, 17)]
+    for n, m in sizes:
+        for x in layouts(n, dtype):
+            rank = x.dim() - 2
+            if factor is None:
+                options = {"size": (*x.shape[2:-1], m), "mode": mode}
+            else:
+                options = {"scale_factor": (*[1.0] * (rank - 1), factor), "mode": mode}
+            check_same(PART.tiers["handmade"](x, **options), F.interpolate(x, **options), f"{n} to {m}", bound=0.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((1, 1, 6), {"size": 74}),
+        ((1, 1, 2), {"size": 41, "mode": "nearest-exact"}),
+        ((1, 1, 3, 3), {"scale_factor": 1.1, "mode": "bicubic"}),
+    ],
+)
+def test_gradients_belong_to_the_values(shape, options):
+    """Where torch's do not: its backward pass rounds in another way."""
+    x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: PART.tiers["handmade"](x, **options), x)
+
+
+NN = torch._C._nn
+SPELLINGS = [
+    (NN.upsample_nearest1d, (IMAGE[0], [7], None)),
+    (NN.upsample_nearest2d, (IMAGE, None, [2.0, 1.5])),
+    (NN.upsample_nearest3d, (IMAGE[None], [3, 4, 9], None)),
+    (NN._upsample_nearest_exact1d, (IMAGE[0], None, [1.7])),
+    (NN._upsample_nearest_exact2d, (IMAGE, [3, 9], None)),
+    (NN._upsample_nearest_exact3d, (IMAGE[None], None, [1.0, 2.0, 0.6])),
+    (NN.upsample_linear1d, (IMAGE[0], [7], True, None)),
+    (NN.upsample_bilinear2d, (IMAGE, None, False, [2.0, 1.5])),
+    (NN.upsample_bicubic2d, (IMAGE, [7, 3], True, None)),
+    (NN.upsample_trilinear3d, (IMAGE[None], [3, 4, 9], False, None)),
+]
+
+
+@pytest.mark.parametrize(("spelling", "args"), SPELLINGS, ids=[spelling.__name__ for spelling, _ in SPELLINGS])
+def test_spellings(spelling, args):
+    part, adapter = registry.spellings[spelling]
+    check_same(adapter(part.tiers["handmade"], *args), spelling(*args), "value")
+    with cl.use("handmade") as used:
+        spelling(*args)
+    assert used.counts == {"interpolate": 1}
+
+
+@pytest.mark.parametrize("name", ["upsample", "upsample_nearest", "upsample_bilinear"])
+def test_deprecated_names_warn(name):
+    with pytest.warns(UserWarning, match=f"`nn.functional.{name}` is deprecated"):
+        expected = getattr(F, name)(IMAGE, scale_factor=2)
+    with pytest.warns(UserWarning, match=f"`nn.functional.{name}` is deprecated") as said:
+        check_same(getattr(cl.nn.functional, name)(IMAGE, scale_factor=2), expected, name)
+    assert said[0].filename == __file__
+
+
+@pytest.mark.parametrize("mode", ["nearest", "trilinear", "area"])
+def test_autocast(mode):
+    volume = torch.randn(1, 2, 3, 4, 5).bfloat16()
+    with torch.autocast("cpu"):
+        expected = F.interpolate(volume, scale_factor=2, mode=mode).dtype
+        assert PART.tiers["handmade"](volume, scale_factor=2, mode=mode).dtype is expected
+
+
+@pytest.mark.parametrize(
+    "options", [{"size": 3, "mode": "lanczos"}, {"size": 3, "mode": "bilinear", "antialias": True}]
+)
+@pytest.mark.parametrize("tier", TIERS)
+def test_what_is_not_by_hand_says_so(tier, options):
+    with pytest.raises(NotImplementedError, match="interpolate"):
+        PART.tiers[tier](IMAGE, **options)
