@@ -1,6 +1,7 @@
 """Paragraphs of the standard library's documentation, and the package that each belongs to."""
 
 import ast
+import functools
 import re
 import sysconfig
 from collections import Counter
@@ -145,7 +146,8 @@ class Docstrings(Data):
         self.words = state_dict["words"]
 
 
-def paragraphs(package: str) -> list[tuple[str, ...]]:
+@functools.cache
+def paragraphs(package: str) -> tuple[tuple[str, ...], ...]:
     """The paragraphs of a package's docstrings, each once, as words in small letters."""
     found: dict[tuple[str, ...], None] = {}
     for source in _sources(package):
@@ -154,7 +156,7 @@ def paragraphs(package: str) -> list[tuple[str, ...]]:
                 words = tuple(re.findall(r"[a-z]+", paragraph.lower()))
                 if len(words) >= SHORTEST:
                     found[words] = None
-    return list(found)
+    return tuple(found)
 
 
 def _docstrings(tree: ast.Module) -> Iterator[str]:
