@@ -3,18 +3,17 @@
 import functools
 import inspect
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch.optim import Optimizer
 
-from conceptlab.core import Choice, Part, message
+from conceptlab.core import Choice, Part, message, registry
 from conceptlab.swapping.classes import (
     adds_no_constructor,
     assign,
     implementation_of,
     is_as_chosen,
-    parts_by_class,
 )
 from conceptlab.swapping.report import Skipped, Swapped, SwapReport
 from conceptlab.swapping.wanted import Refused, Wanted
@@ -22,7 +21,7 @@ from conceptlab.swapping.wanted import Refused, Wanted
 
 def swap_optimizer(optimizer: Optimizer, wanted: Wanted, report: SwapReport) -> None:
     """Exchange an optimizer's class."""
-    known = parts_by_class()
+    known = registry.classes
     part = next((known[base] for base in type(optimizer).__mro__ if base in known), None)
     choice = wanted.choice(part.name) if part else None
     if part is None or choice is None:
@@ -42,7 +41,7 @@ def swap_optimizer(optimizer: Optimizer, wanted: Wanted, report: SwapReport) -> 
         report.skipped.append(Skipped(name, part.name, str(reason)))
 
 
-def _refuse_unfit(optimizer: Optimizer, part: Part, known: dict[type, Part]) -> None:
+def _refuse_unfit(optimizer: Optimizer, part: Part, known: Mapping[type, Part]) -> None:
     cls = type(optimizer)
     if cls not in known:
         raise Refused(f"{cls.__name__} subclasses {part.name}, and may override anything that its step reaches")
