@@ -1,10 +1,12 @@
 """What a concept, a tier and a part are; the registry; how a derivative made by hand is written once."""
 
 from conceptlab.core.autocast import Autocast
+from conceptlab.core.composed import Composed
 from conceptlab.core.concept import Concept, Function, Part
 from conceptlab.core.errors import did_you_mean, message, require_floating, require_real, warn
 from conceptlab.core.exponential import exp
 from conceptlab.core.function import ElementwiseRule, Rule, save
+from conceptlab.core.held import HeldFunction, held_functions
 from conceptlab.core.memory import is_recorded, room
 from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import Namespace, declare, namespace
@@ -29,9 +31,11 @@ from conceptlab.core.select import (
 __all__ = [
     "Autocast",
     "Choice",
+    "Composed",
     "Concept",
     "ElementwiseRule",
     "Function",
+    "HeldFunction",
     "Namespace",
     "Part",
     "Parts",
@@ -41,6 +45,7 @@ __all__ = [
     "did_you_mean",
     "either",
     "exp",
+    "held_functions",
     "indicator",
     "is_recorded",
     "keep",

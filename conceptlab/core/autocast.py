@@ -11,8 +11,9 @@ from typing import Any, Literal
 
 import torch
 
-Policy = Literal["lower", "float32", "widest"]
-"""``lower``: to autocast's dtype; ``float32``: up to float32; ``widest``: to the widest dtype among the inputs."""
+Policy = Literal["lower", "float32", "widest", "composed"]
+"""``lower``: to autocast's dtype; ``float32``: up to float32; ``widest``: to the widest dtype among the inputs;
+``composed``: it is made of other parts, and of products, each of which has its own policy, as in torch."""
 
 Autocast = Policy | Mapping[str, Policy] | Callable[..., "Policy | Mapping[str, Policy] | None"] | None
 """One policy for all devices, one for each device type, or None: the inputs stay as they are. Where it depends on the
@@ -33,6 +34,8 @@ def outside_autocast(function: Callable, autocast: Autocast) -> Callable:
             return function(*args, **kwargs)
         chosen = autocast(*args, **kwargs) if callable(autocast) else autocast
         policy = chosen.get(device) if isinstance(chosen, Mapping) else chosen
+        if policy == "composed":
+            return function(*args, **kwargs)
         dtype = _target_dtype(policy, device, args, kwargs)
         with torch.autocast(device, enabled=False):
             return function(*(_cast(a, dtype) for a in args), **{k: _cast(v, dtype) for k, v in kwargs.items()})

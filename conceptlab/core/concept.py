@@ -44,6 +44,7 @@ class Concept:
         functions: the functions that every tier of the concept writes, by torch's name. One that torch has not is no
             part: its name begins with an underscore, and only the concept's layers reach it.
         classes: the parts that are classes, each with the names of the functions that it is made on.
+        inside: for each class that has other layers inside, the names of theirs; see `Composed`.
         family: which of torch's namespaces the classes belong to.
     """
 
@@ -51,6 +52,7 @@ class Concept:
     home: ModuleType
     functions: Mapping[str, Function]
     classes: Mapping[type, str | tuple[str, ...]] = field(default_factory=dict)
+    inside: Mapping[type, tuple[str, ...]] = field(default_factory=dict)
     family: Family = "nn"
 
     def __post_init__(self) -> None:

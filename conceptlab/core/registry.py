@@ -16,6 +16,9 @@ from importlib.metadata import entry_points
 from types import MappingProxyType, ModuleType
 from typing import Any
 
+from torch.nn import Linear
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
+
 from conceptlab.core.autocast import outside_autocast
 from conceptlab.core.concept import TORCH_HOME, Concept, Part
 from conceptlab.core.errors import did_you_mean, message
@@ -26,6 +29,9 @@ CONCEPTS = "conceptlab.concepts"
 
 NOT_TIERS = frozenset({"samples"})
 """Modules of a concept's folder that are no tier: its inputs for the checks and its shapes for the benchmark."""
+
+ALIASES: Mapping[type, type] = MappingProxyType({NonDynamicallyQuantizableLinear: Linear})
+"""Torch's own subclasses that are the same in all but name."""
 
 
 class Registry:
@@ -55,6 +61,15 @@ class Registry:
         """For each of torch's callables that mean a function part: the part, and the adapter of the arguments."""
         self.load()
         return MappingProxyType(self._spellings)
+
+    @property
+    def classes(self) -> Mapping[type, Part]:
+        """The part that each class stands for: torch's class, its aliases, and conceptlab's."""
+        known: dict[type, Part] = {}
+        for part in self.parts.values():
+            if part.is_class:
+                known |= dict.fromkeys((part.torch, *part.tiers.values()), part)
+        return known | {alias: known[cls] for alias, cls in ALIASES.items() if cls in known}
 
     def package(self, concept: str) -> ModuleType:
         """The package of a concept: its page."""
@@ -132,7 +147,7 @@ class Registry:
         public = f"conceptlab.{concept.family}"
         for cls in concept.classes:
             twin = getattr(importlib.import_module(home), cls.__name__)
-            needs = set(cls.needs)  # type: ignore[attr-defined]  # set by the Concept
+            needs = self._needs(cls.__name__)
             able: dict[str, Any] = {tier: cls for tier, functions in tiers.items() if functions.keys() >= needs}
             self._parts[cls.__name__] = Part(cls.__name__, name, home, public, twin, able | {"builtin": twin})
         if concept.family != "nn":
@@ -155,6 +170,15 @@ class Registry:
             self._parts[function_name] = part
             for spelling, adapter in {part.torch: None, **function.also}.items():
                 self._spellings[spelling] = part, adapter
+
+    def _needs(self, name: str) -> set[str]:
+        """The names of the functions that a class is made on, and those of the layers inside."""
+        for concept in self._concepts.values():
+            for cls in concept.classes:
+                if cls.__name__ == name:
+                    own: tuple[str, ...] = cls.needs  # type: ignore[attr-defined]  # set by the Concept
+                    return set(own).union(*(self._needs(each) for each in concept.inside.get(cls, ())))
+        return {name}  # a class that no concept has, and so no tier either
 
 
 def _part_names(concept: Concept) -> list[str]:

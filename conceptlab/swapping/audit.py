@@ -76,18 +76,23 @@ def is_foreign(operation: str, phase: Phase, concept: str | None = None) -> bool
 
 
 def foreign_operations(
-    function: Callable, args: tuple = (), kwargs: Mapping[str, Any] | None = None, concept: str | None = None
+    function: Callable,
+    args: tuple = (),
+    kwargs: Mapping[str, Any] | None = None,
+    concept: str | None = None,
+    *,
+    twice: bool = True,
 ) -> dict[Phase, list[str]]:
     """The operations that ``function`` ran and that code by hand may not use, by phase; empty if there are none.
 
-    It runs forward, backward with a random upstream gradient, and backward through that.
+    It runs forward, backward with a random upstream gradient, and, if ``twice``, backward through that.
 
     >>> foreign_operations(torch.relu, (torch.randn(3),))
     {'forward': ['relu'], 'backward': ['threshold_backward'], 'double backward': ['threshold_backward']}
     >>> foreign_operations(torch.exp, (torch.randn(3),))
     {}
     """
-    recorder = run_and_record(function, args, kwargs or {}, _names(function), twice=True)
+    recorder = run_and_record(function, args, kwargs or {}, _names(function), twice=twice)
     found = {}
     for phase in PHASES:
         operations = {operation for counts in recorder.counts[phase].values() for operation in counts}

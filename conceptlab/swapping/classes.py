@@ -2,14 +2,8 @@
 
 from typing import Any
 
-from torch import nn
-from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
-
-from conceptlab.core import Choice, Part, Tiered, registry
+from conceptlab.core import Choice, Tiered
 from conceptlab.swapping.report import SwapReport
-
-# torch's own subclasses that are the same in all but name
-_ALIASES = {NonDynamicallyQuantizableLinear: nn.Linear}
 
 # modules whose code makes a class around that of an object, which stays what it is: parametrized, sharded, and those
 # of swap(functions=True)
@@ -19,15 +13,6 @@ _GENERATORS = (
     "torch.distributed._composable",
     "conceptlab.swapping.answering",
 )
-
-
-def parts_by_class() -> dict[type, Part]:
-    """The part that each class stands for: torch's class, its aliases, and conceptlab's."""
-    known: dict[type, Part] = {}
-    for part in registry.parts.values():
-        if part.is_class:
-            known |= dict.fromkeys((part.torch, *part.tiers.values()), part)
-    return known | {alias: known[cls] for alias, cls in _ALIASES.items() if cls in known}
 
 
 def core_class(cls: type) -> type:

@@ -4,28 +4,33 @@ from typing import Any
 
 from torch import nn
 
+from conceptlab.core import HeldFunction, Tiered
 from conceptlab.swapping.classes import core_class
-from conceptlab.swapping.held import HeldFunction
 from conceptlab.swapping.places import places
 from conceptlab.swapping.report import SwapReport
 
 
 def leave_fast_paths(root: Any, report: SwapReport) -> None:
     """Keep encoder layers with swapped parts from the fused path, by the attributes with which torch closes it."""
+    left = []
     for place in places(root):
-        module = place.module
+        module, name = place.module, place.name or "the root"
         if isinstance(module, nn.TransformerEncoderLayer) and module.activation_relu_or_gelu and _has_swapped(module):
-            _set(module, "activation_relu_or_gelu", 0, report)
-            report.notes.append(
-                f"{place.name or 'the root'}: torch's fused path (in eval mode, without gradients) would bypass the "
-                "swapped parts, and is left."
-            )
+            left.append(name)
+            if not isinstance(module, Tiered):
+                _set(module, "activation_relu_or_gelu", 0, report)
+        elif isinstance(module, nn.MultiheadAttention) and isinstance(module, Tiered):
+            left.append(name)
         elif isinstance(module, nn.TransformerEncoder) and module.use_nested_tensor and _has_swapped(module):
-            _set(module, "use_nested_tensor", False, report)  # its nested tensors are for the fused path only
+            if not isinstance(module, Tiered):
+                _set(module, "use_nested_tensor", False, report)  # its nested tensors are for the fused path only
         elif type(module) is nn.MultiheadAttention and _has_swapped(module):
-            report.notes.append(
-                f"{place.name or 'the root'}: torch's MultiheadAttention reads out_proj's weight and never calls it."
-            )
+            report.notes.append(f"{name}: torch's MultiheadAttention reads out_proj's weight and never calls it.")
+    if left:
+        report.notes.append(
+            f"{', '.join(left)}: torch's fused path (in eval mode, without gradients) would bypass the swapped parts, "
+            "and is left."
+        )
 
 
 def _has_swapped(module: nn.Module) -> bool:

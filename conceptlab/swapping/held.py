@@ -1,50 +1,17 @@
 """Functions of torch that a module holds as an attribute, as ``TransformerEncoderLayer.activation`` holds F.relu."""
 
-from collections.abc import Callable
-from types import BuiltinFunctionType, FunctionType, MethodDescriptorType
 from typing import Any
 
-from conceptlab.core import registry
+from conceptlab.core import HeldFunction, held_functions, registry
 from conceptlab.swapping.places import Place
 from conceptlab.swapping.report import Skipped, Swapped, SwapReport
 from conceptlab.swapping.wanted import Wanted
 
 
-class HeldFunction:
-    """Stands where a module held one of torch's functions. It can be copied, saved and compiled.
-
-    Attributes:
-        torch: torch's function.
-        choice: the tier, or the user's function, that answers in its place.
-    """
-
-    def __init__(self, torch: Callable, choice: str | Callable) -> None:
-        self.torch = torch
-        self.choice = choice
-        part, self._adapter = registry.spellings[torch]
-        self._implementation = part.tiers[choice] if isinstance(choice, str) else choice
-
-    def __reduce__(self) -> tuple[Callable, tuple]:
-        return HeldFunction, (self.torch, self.choice)
-
-    def __repr__(self) -> str:
-        return f"<{registry.spellings[self.torch][0].name}, {self.choice}>"
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._adapter is None:
-            return self._implementation(*args, **kwargs)
-        return self._adapter(self._implementation, *args, **kwargs)
-
-
 def swap_held_functions(place: Place, wanted: Wanted, report: SwapReport) -> None:
     """Exchange the functions among a module's attributes."""
-    for key, value in list(vars(place.module).items()):
-        function = value.torch if isinstance(value, HeldFunction) else value
-        if not isinstance(function, FunctionType | BuiltinFunctionType | MethodDescriptorType):
-            continue
-        if function not in registry.spellings:
-            continue
-        part, _ = registry.spellings[function]
+    for key, function in held_functions(place.module):
+        value, (part, _) = vars(place.module)[key], registry.spellings[function]
         choice = wanted.choice(part.name)
         if choice is None:
             continue

@@ -5,12 +5,13 @@ optimizer's and DDP's references, deepcopy and saving. It is done where the type
 has generated around it; a subclass may have overridden anything that ``forward`` reaches, and is left alone.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
-from conceptlab.core import Choice, Part, Parts, message
+from conceptlab.core import Choice, Part, Parts, message, registry
 from conceptlab.core.parts import DEFAULT
 from conceptlab.swapping import lazy
 from conceptlab.swapping.built import put_in_place
@@ -20,7 +21,6 @@ from conceptlab.swapping.classes import (
     core_class,
     implementation_of,
     is_as_chosen,
-    parts_by_class,
 )
 from conceptlab.swapping.fast_path import leave_fast_paths
 from conceptlab.swapping.held import swap_held_functions
@@ -44,7 +44,7 @@ def swap_modules(root: Any, wanted: Wanted, report: SwapReport) -> None:
                 remedy="Swap first, and script afterwards.",
             )
         )
-    known = parts_by_class()
+    known = registry.classes
     found = [place for place in places(root) if wanted.selects(place.names)]
     for place in found:
         swap_held_functions(place, wanted, report)
@@ -60,7 +60,7 @@ def swap_modules(root: Any, wanted: Wanted, report: SwapReport) -> None:
     leave_fast_paths(root, report)
 
 
-def _part_of(module: Any, known: dict[type, Part]) -> Part | None:
+def _part_of(module: Any, known: Mapping[type, Part]) -> Part | None:
     """The part that a module is, or that its class descends from."""
     if isinstance(module, torch.jit.ScriptModule):
         return next((part for part in known.values() if part.name == module.original_name), None)
@@ -68,7 +68,7 @@ def _part_of(module: Any, known: dict[type, Part]) -> Part | None:
     return next((known[base] for base in cls.__mro__ if base in known), None)
 
 
-def _exchange(place: Place, part: Part, choice: Choice, known: dict[type, Part], report: SwapReport) -> None:
+def _exchange(place: Place, part: Part, choice: Choice, known: Mapping[type, Part], report: SwapReport) -> None:
     module = place.module
     cls = lazy.becomes(module) or core_class(type(module))
     if choice.implementation is None:
@@ -97,7 +97,7 @@ def _perform(place: Place, part: Part, choice: Choice, report: SwapReport) -> st
     return "built anew; attributes set on the old one are lost"
 
 
-def _refuse_unfit(module: Any, cls: type, part: Part, known: dict[type, Part]) -> None:
+def _refuse_unfit(module: Any, cls: type, part: Part, known: Mapping[type, Part]) -> None:
     if isinstance(module, torch.jit.ScriptModule):
         raise Refused("it is scripted, and its code fixed: swap first, and script afterwards")
     if cls not in known:

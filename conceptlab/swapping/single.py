@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from conceptlab.core import Choice, Part
-from conceptlab.swapping.classes import implementation_of, is_as_chosen, parts_by_class
+from conceptlab.core import Choice, Part, registry
+from conceptlab.swapping.classes import implementation_of, is_as_chosen
 from conceptlab.swapping.report import Skipped, Swapped, SwapReport
 from conceptlab.swapping.wanted import Refused, Wanted
 
@@ -13,7 +13,7 @@ def swap_single(
     target: Any, name: str, wanted: Wanted, report: SwapReport, perform: Callable[[Any, Part, Choice, SwapReport], str]
 ) -> None:
     """Exchange an object's class, as ``perform`` does it, which returns in which way; it may raise `Refused`."""
-    known, cls = parts_by_class(), type(target)
+    known, cls = registry.classes, type(target)
     part = next((known[base] for base in cls.__mro__ if base in known), None)
     choice = wanted.choice(part.name) if part else None
     if part is None or choice is None:

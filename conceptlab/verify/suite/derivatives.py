@@ -54,7 +54,7 @@ def forward_mode(target: Target) -> Tally:
         expected = of_torch(lambda: _tangent(theirs, leaves), "torch has no forward mode")
         if not expected:
             raise NotApplicable("nothing to differentiate")
-        check_same(_tangent(ours, leaves), expected, "tangent", strides=False)
+        check_same(_tangent(ours, leaves), expected, "tangent", noise=NOISE, strides=False)
         # reverse over reverse, which `second_derivatives` is about, tells the others: torch has not all of them right
         one, other = (_combined(f) for f in (ours, theirs))
         curved = or_none(lambda: torch.func.vjp(_gradient(other), *leaves)[1](_random_like(leaves)))

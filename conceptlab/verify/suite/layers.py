@@ -180,9 +180,10 @@ def pure(target: Target) -> Tally:
     def check(sample: Sample) -> None:
         module, torchs = pair(target, sample)
         ours = foreign_operations(module, sample.args, sample.kwargs, target.part.concept)
-        # torch's own may lack the second derivative
-        theirs = or_none(lambda: foreign_operations(torchs, sample.args, sample.kwargs, target.part.concept)) or {}
-        # a number is looked at only where torch's own layer does: for momentum=None, which counts batches
+        # torch's own may lack the second derivative, and is asked for its forward pass alone
+        concept = target.part.concept
+        theirs = or_none(lambda: foreign_operations(torchs, sample.args, sample.kwargs, concept, twice=False)) or {}
+        # a number is looked at only where torch's own layer does: momentum=None counts batches, a mask may be causal
         looked_at = set(theirs.get("forward", ())) & {"_local_scalar_dense"}
         if found := {phase: names for phase, names in ours.items() if set(names) - looked_at}:
             raise Mismatch(f"expected the operations of conceptlab.swapping.audit.PRIMITIVES, ran {found}")
