@@ -25,7 +25,7 @@ step of the scheduler, and all that it does is numbers of Python.
 """
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import Any, SupportsFloat
 
 from torch import Tensor
@@ -109,7 +109,7 @@ def lambda_lr(self: Any) -> Rates:
 
 
 def one_cycle_lr(self: Any) -> Rates:
-    t, begin = self.last_epoch, 0.0
+    t = self.last_epoch
     rates: Rates = []
     if t > self.total_steps:
         raise ValueError(
@@ -120,12 +120,10 @@ def one_cycle_lr(self: Any) -> Rates:
                 remedy="Give total_steps, or epochs and steps_per_epoch, that cover the whole training.",
             )
         )
-    for phase in self._schedule_phases:
-        end = phase["end_step"]
-        if t <= end or phase is self._schedule_phases[-1]:
-            break
-        begin = end
-    part = (t - begin) / (end - begin)
+    ends = [phase["end_step"] for phase in self._schedule_phases]
+    now = min(bisect_left(ends, t), len(ends) - 1)
+    phase, begin = self._schedule_phases[now], ends[now - 1] if now > 0 else 0.0
+    part = (t - begin) / (ends[now] - begin)
     anneal = _along_a_wave if self._anneal_func_type == "cos" else _along_a_line
     for group in self.optimizer.param_groups:
         rates.append(anneal(group[phase["start_lr"]], group[phase["end_lr"]], part))
