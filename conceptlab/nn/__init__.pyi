@@ -1,11 +1,14 @@
 # Written by `python -m conceptlab.stubs`, with torch 2.14. Do not edit.
 
+import collections.abc
 import conceptlab.concepts.convolution
 import conceptlab.concepts.distance
 import conceptlab.concepts.dropout
 import conceptlab.concepts.embedding
+import conceptlab.concepts.interpolation
 import conceptlab.concepts.linear
 import conceptlab.concepts.loss
+import conceptlab.concepts.multihead_attention
 import conceptlab.concepts.normalization._batch
 import conceptlab.concepts.normalization._groups
 import conceptlab.concepts.normalization._response
@@ -17,7 +20,11 @@ import conceptlab.concepts.recurrence._sequences
 import conceptlab.concepts.relu
 import conceptlab.concepts.sigmoid
 import conceptlab.concepts.softmax
+import conceptlab.concepts.transformer._layers
+import conceptlab.concepts.transformer._stacks
 import torch
+import torch.nn.modules.module
+import torch.nn.modules.transformer
 import typing
 from torch.nn import Buffer as Buffer
 from torch.nn import DataParallel as DataParallel
@@ -170,6 +177,8 @@ class MaxPool3d(conceptlab.concepts.pooling.MaxPool3d):
     def __init__(self, kernel_size: int | tuple[int, ...], stride: int | tuple[int, ...] | None = ..., padding: int | tuple[int, ...] = ..., dilation: int | tuple[int, ...] = ..., return_indices: bool = ..., ceil_mode: bool = ..., *, tier: str = ...) -> None: ...
 class Mish(conceptlab.concepts.sigmoid.Mish):
     def __init__(self, inplace: bool = ..., *, tier: str = ...) -> None: ...
+class MultiheadAttention(conceptlab.concepts.multihead_attention.MultiheadAttention):
+    def __init__(self, embed_dim: typing.Any, num_heads: typing.Any, dropout: typing.Any = ..., bias: typing.Any = ..., add_bias_kv: typing.Any = ..., add_zero_attn: typing.Any = ..., kdim: typing.Any = ..., vdim: typing.Any = ..., batch_first: typing.Any = ..., device: typing.Any = ..., dtype: typing.Any = ..., *, tier: str = ...) -> None: ...
 class NLLLoss(conceptlab.concepts.loss.NLLLoss):
     def __init__(self, weight: torch.Tensor | None = ..., size_average: typing.Any = ..., ignore_index: int = ..., reduce: typing.Any = ..., reduction: str = ..., *, tier: str = ...) -> None: ...
 class PReLU(conceptlab.concepts.relu.PReLU):
@@ -222,8 +231,24 @@ class Tanh(conceptlab.concepts.sigmoid.Tanh):
     def __init__(self, *args: typing.Any, tier: str = ..., **kwargs: typing.Any) -> None: ...
 class Threshold(conceptlab.concepts.relu.Threshold):
     def __init__(self, threshold: float, value: float, inplace: bool = ..., *, tier: str = ...) -> None: ...
+class Transformer(conceptlab.concepts.transformer._stacks.Transformer):
+    def __init__(self, d_model: int = ..., nhead: int = ..., num_encoder_layers: int = ..., num_decoder_layers: int = ..., dim_feedforward: int = ..., dropout: float = ..., activation: str | collections.abc.Callable[[torch.Tensor], torch.Tensor] = ..., custom_encoder: typing.Any | None = ..., custom_decoder: typing.Any | None = ..., layer_norm_eps: float = ..., batch_first: bool = ..., norm_first: bool = ..., bias: bool = ..., device: typing.Any = ..., dtype: typing.Any = ..., *, tier: str = ...) -> None: ...
+class TransformerDecoder(conceptlab.concepts.transformer._stacks.TransformerDecoder):
+    def __init__(self, decoder_layer: torch.nn.modules.transformer.TransformerDecoderLayer, num_layers: int, norm: torch.nn.modules.module.Module | None = ..., *, tier: str = ...) -> None: ...
+class TransformerDecoderLayer(conceptlab.concepts.transformer._layers.TransformerDecoderLayer):
+    def __init__(self, d_model: int, nhead: int, dim_feedforward: int = ..., dropout: float = ..., activation: str | collections.abc.Callable[[torch.Tensor], torch.Tensor] = ..., layer_norm_eps: float = ..., batch_first: bool = ..., norm_first: bool = ..., bias: bool = ..., device: typing.Any = ..., dtype: typing.Any = ..., *, tier: str = ...) -> None: ...
+class TransformerEncoder(conceptlab.concepts.transformer._stacks.TransformerEncoder):
+    def __init__(self, encoder_layer: torch.nn.modules.transformer.TransformerEncoderLayer, num_layers: int, norm: torch.nn.modules.module.Module | None = ..., enable_nested_tensor: bool = ..., mask_check: bool = ..., *, tier: str = ...) -> None: ...
+class TransformerEncoderLayer(conceptlab.concepts.transformer._layers.TransformerEncoderLayer):
+    def __init__(self, d_model: int, nhead: int, dim_feedforward: int = ..., dropout: float = ..., activation: str | collections.abc.Callable[[torch.Tensor], torch.Tensor] = ..., layer_norm_eps: float = ..., batch_first: bool = ..., norm_first: bool = ..., bias: bool = ..., device: typing.Any = ..., dtype: typing.Any = ..., *, tier: str = ...) -> None: ...
 class TripletMarginLoss(conceptlab.concepts.loss.TripletMarginLoss):
     def __init__(self, margin: float = ..., p: float = ..., eps: float = ..., swap: bool = ..., size_average: typing.Any = ..., reduce: typing.Any = ..., reduction: str = ..., *, tier: str = ...) -> None: ...
+class Upsample(conceptlab.concepts.interpolation.Upsample):
+    def __init__(self, size: int | tuple[int, ...] | None = ..., scale_factor: float | tuple[float, ...] | None = ..., mode: str = ..., align_corners: bool | None = ..., recompute_scale_factor: bool | None = ..., *, tier: str = ...) -> None: ...
+class UpsamplingBilinear2d(conceptlab.concepts.interpolation.UpsamplingBilinear2d):
+    def __init__(self, size: int | tuple[int, int] | None = ..., scale_factor: float | tuple[float, float] | None = ..., *, tier: str = ...) -> None: ...
+class UpsamplingNearest2d(conceptlab.concepts.interpolation.UpsamplingNearest2d):
+    def __init__(self, size: int | tuple[int, int] | None = ..., scale_factor: float | tuple[float, float] | None = ..., *, tier: str = ...) -> None: ...
 class ZeroPad1d(conceptlab.concepts.padding.ZeroPad1d):
     def __init__(self, padding: int | tuple[int, int], *, tier: str = ...) -> None: ...
 class ZeroPad2d(conceptlab.concepts.padding.ZeroPad2d):
