@@ -1,7 +1,7 @@
 """Values and gradients, on all samples, shifted and scaled ones, and in every layout."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -76,22 +76,32 @@ def shifted_and_scaled(target: Target) -> Tally:
         if not sample.args or not isinstance(sample.args[0], Tensor):
             raise NotApplicable("the first argument is no tensor")
         inside = False
+        # a gradient that cancels to nothing, as that of a softmax which has come to be all or nothing, leaves the
+        # rounding of its terms: as large as the gradients of the sample as it is, and growing with the input
+        size = max(1.0, _largest(or_none(lambda: gradients(run(target.builtin, sample.args, sample.kwargs))) or []))
         for what, change in (("× 100", lambda x: x * 100), ("+ 10", lambda x: x + 10), ("+ 100", lambda x: x + 100)):
             first = sample.args[0]
             args = (change(first.detach()).requires_grad_(first.requires_grad), *sample.args[1:])
             theirs = or_none(lambda args=args: run(target.builtin, args, sample.kwargs))
             if theirs is None:
                 continue  # outside of the function's domain
+            noise = NOISE * size * max(1.0, _largest([args[0]]) / max(1.0, _largest([first])))
             inside = True
             ours = run(target.implementation, args, sample.kwargs)
             check_same(ours.output, theirs.output, f"value, input {what}")
             expected = or_none(lambda theirs=theirs: gradients(theirs))
             if expected is not None:
-                check_same(gradients(ours), expected, f"gradient, input {what}", noise=NOISE, strides=False)
+                check_same(gradients(ours), expected, f"gradient, input {what}", noise=noise, strides=False)
         if not inside:
             raise NotApplicable("torch refuses it")
 
     return each(target.samples(), compare)
+
+
+def _largest(tensors: Sequence[Tensor | None]) -> float:
+    """The largest magnitude among the finite numbers."""
+    sizes = [x.detach().abs().nan_to_num(posinf=0.0).max().item() for x in tensors if x is not None and x.numel()]
+    return max(sizes, default=0.0)
 
 
 def layouts(target: Target) -> Tally:
