@@ -4,7 +4,6 @@ import pytest
 
 from conceptlab.verify import outside
 
-
 LARGE = {"vit_b_16", "swin_t", "convnext_tiny", "maxvit_t"}
 CASES = [
     pytest.param(model, id=name, marks=pytest.mark.complete if name in LARGE else pytest.mark.slow)
