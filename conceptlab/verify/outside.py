@@ -41,8 +41,9 @@ Models of other packages, built from small configurations, after `cl.swap(model,
 by `python -m conceptlab.verify.outside`, with {versions}.
 
 *Error ratio*: the error against float64, the root of the mean square, as a multiple of the error of torch's own parts;
-the largest of all tensors, over {seeds} seeds. Up to 4 it counts as the same. *Layers*: how many were swapped. *Leaks*: operations of torch's own that
-conceptlab has by hand and that still ran. *float64*: whether logits, gradients and buffers are torch's within 1e-9.
+the largest of all tensors, over {seeds} seeds. Up to 4 it counts as the same. *Layers*: how many were
+swapped. *Leaks*: operations of torch's own that conceptlab has by hand and that still ran. *float64*: whether logits,
+gradients and buffers are torch's within 1e-9.
 
 **{right} of {count} are as torch's own.**
 
