@@ -178,7 +178,7 @@ def _gradients_by_heads(
     of_bias = torch.zeros_like(tensors.bias, dtype=dtype) if tensors.bias is not None and needed[3] else None
     rooms = Rooms(outcome[0])
     for own, *rest in groups_of_heads(tensors, options.causal, *outcome, *wholes, of_bias):
-        part = _gradients(own, options, rest[:5], needed, rooms, rest[5:8])[3]
+        part = _gradients(own, options, rest[:5], needed, rooms, rest[5:8])[3]  # type: ignore[arg-type]
         if part is not None:
             rest[8].add_(part)
     return [*wholes, of_bias]
@@ -221,7 +221,7 @@ def _gradients(
         if needed[1]:
             of_k.add(block, a.mT, q, half_of_key)
         if needed[3]:
-            of_bias.append(_summed(a, tensors.bias))
+            of_bias.append(_summed(a, tensors.bias))  # type: ignore[arg-type]
     return [of_q, of_k.joined(), of_v.joined(), _joined_columns(of_bias, tensors.bias)]
 
 

@@ -122,7 +122,7 @@ def groups_of_heads(tensors: Tensors, causal: bool, *others: Tensor | None) -> I
     for b in range(B):
         for h in range(0, H, heads):
             own = [_of_heads(each, b, h, heads) for each in wholes]
-            yield Tensors(*own[:5]), *own[5:]
+            yield Tensors(*own[:5]), *own[5:]  # type: ignore[arg-type]
 
 
 def _in_one_batch(each: Tensor | None, B: int, H: int) -> Tensor | None:
