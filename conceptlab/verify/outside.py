@@ -7,7 +7,7 @@ functions that its forward calls, and the two are compared in evaluation and in 
 import copy
 import importlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -25,13 +25,43 @@ PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 SEEDS = 3
 EPS = torch.finfo(torch.float32).eps
 CLASSES = 10
+VOCABULARY = 99
 TEXT = {
     "hidden_size": 32,
     "intermediate_size": 64,
     "max_position_embeddings": 64,
     "num_attention_heads": 4,
     "num_hidden_layers": 2,
-    "vocab_size": 99,
+    "vocab_size": VOCABULARY,
+}
+LLAMA = {**TEXT, "num_key_value_heads": 2}
+GPT2 = {
+    "bos_token_id": 0,
+    "eos_token_id": 0,
+    "n_embd": 32,
+    "n_head": 4,
+    "n_layer": 2,
+    "n_positions": 64,
+    "vocab_size": VOCABULARY,
+}
+VIT = {
+    "hidden_size": 32,
+    "image_size": 32,
+    "intermediate_size": 64,
+    "num_attention_heads": 4,
+    "num_hidden_layers": 2,
+    "num_labels": CLASSES,
+    "patch_size": 8,
+}
+T5 = {
+    "d_ff": 64,
+    "d_kv": 8,
+    "d_model": 32,
+    "decoder_start_token_id": 0,
+    "feed_forward_proj": "gated-gelu",
+    "num_heads": 4,
+    "num_layers": 2,
+    "vocab_size": VOCABULARY,
 }
 
 INTRODUCTION = """\
@@ -67,7 +97,7 @@ def _images(size: int, count: int = 2) -> Callable[[torch.Generator], tuple[Tens
 
 
 def _words(generator: torch.Generator) -> dict[str, Tensor]:
-    return {"input_ids": torch.randint(1, TEXT["vocab_size"], (2, 12), generator=generator)}
+    return {"input_ids": torch.randint(1, VOCABULARY, (2, 12), generator=generator)}
 
 
 def _padded(generator: torch.Generator) -> dict[str, Tensor]:
@@ -80,7 +110,7 @@ def _two_texts(generator: torch.Generator) -> dict[str, Tensor]:
     return _words(generator) | {"decoder_input_ids": _words(generator)["input_ids"][:, :7]}
 
 
-def _transformers(model: str, config: str, **options: Any) -> Callable[[], nn.Module]:
+def _transformers(model: str, config: str, options: Mapping[str, Any]) -> Callable[[], nn.Module]:
     def build() -> nn.Module:
         package = importlib.import_module("transformers")
         return getattr(package, model)(getattr(package, config)(**options))
@@ -99,43 +129,11 @@ def _timm(name: str, **options: Any) -> Callable[[], nn.Module]:
 MODELS = {
     model.name: model
     for model in (
-        Model("BERT", "transformers", _transformers("BertForSequenceClassification", "BertConfig", **TEXT), _padded),
-        Model(
-            "GPT-2",
-            "transformers",
-            _transformers(
-                *("GPT2LMHeadModel", "GPT2Config"),
-                **{"n_embd": 32, "n_head": 4, "n_layer": 2, "n_positions": 64, "vocab_size": TEXT["vocab_size"]},
-                **{"bos_token_id": 0, "eos_token_id": 0},
-            ),
-            _words,
-        ),
-        Model(
-            "Llama",
-            "transformers",
-            _transformers("LlamaForCausalLM", "LlamaConfig", num_key_value_heads=2, **TEXT),
-            _words,
-        ),
-        Model(
-            "ViT",
-            "transformers",
-            _transformers(
-                *("ViTForImageClassification", "ViTConfig"),
-                **{key: TEXT[key] for key in list(TEXT)[:2] + list(TEXT)[3:5]},
-                **{"image_size": 32, "patch_size": 8, "num_labels": CLASSES},
-            ),
-            _images(32),
-        ),
-        Model(
-            "T5",
-            "transformers",
-            _transformers(
-                *("T5ForConditionalGeneration", "T5Config"),
-                **{"d_ff": 64, "d_kv": 8, "d_model": 32, "num_heads": 4, "num_layers": 2},
-                **{"decoder_start_token_id": 0, "feed_forward_proj": "gated-gelu", "vocab_size": TEXT["vocab_size"]},
-            ),
-            _two_texts,
-        ),
+        Model("BERT", "transformers", _transformers("BertForSequenceClassification", "BertConfig", TEXT), _padded),
+        Model("GPT-2", "transformers", _transformers("GPT2LMHeadModel", "GPT2Config", GPT2), _words),
+        Model("Llama", "transformers", _transformers("LlamaForCausalLM", "LlamaConfig", LLAMA), _words),
+        Model("ViT", "transformers", _transformers("ViTForImageClassification", "ViTConfig", VIT), _images(32)),
+        Model("T5", "transformers", _transformers("T5ForConditionalGeneration", "T5Config", T5), _two_texts),
         Model("vit_b_16", "torchvision", _torchvision("vit_b_16", image_size=32), _images(32)),
         Model("swin_t", "torchvision", _torchvision("swin_t"), _images(64)),
         Model("convnext_tiny", "torchvision", _torchvision("convnext_tiny"), _images(64)),
@@ -181,8 +179,9 @@ def measure(model: Model, seeds: int = SEEDS) -> Outcome:
     inputs = model.batch(torch.Generator().manual_seed(0))
     leaks: set[str] = set()
     ratios, different = [], ""
+    args: Any = () if isinstance(inputs, dict) else inputs
+    kwargs: Any = inputs if isinstance(inputs, dict) else {}
     for training in (False, True):
-        args, kwargs = ((), inputs) if isinstance(inputs, dict) else (inputs, {})
         leaks.update(str(leak.name) for leak in audit(handmade.train(training), *args, **kwargs).leaks)
         oracle, in_double = (_Steps(network, model, torch.float64, training) for network in (builtin, handmade))
         theirs, ours = (_Steps(network, model, torch.float32, training) for network in (builtin, handmade))

@@ -65,7 +65,9 @@ def arranged(
     if scale is None:
         scale = 1 / math.sqrt(query.shape[-1]) if query.shape[-1] else 1.0
     return Arranged(
-        *(_heads_second(each, lead) for each in (query, key, value)),
+        _heads_second(query, lead),
+        _heads_second(key, lead),
+        _heads_second(value, lead),
         None if attn_mask is None else _mask_heads_second(attn_mask, lead, L, S),
         None if kept is None else _heads_second(kept, lead),
         float(scale),
@@ -91,7 +93,8 @@ def like_torchs(output: Tensor, query: Tensor, value: Tensor, mask: Tensor | Non
         return output.clone()
     if query.is_contiguous():
         return output
-    order = sorted(range(query.dim()), key=lambda axis: -query.stride(axis))
+    strides = query.stride()
+    order = sorted(range(query.dim()), key=lambda axis: -strides[axis])
     places = sorted(range(query.dim()), key=lambda axis: order[axis])
     return output.permute(order).contiguous().permute(places)
 

@@ -74,7 +74,8 @@ class LSTMCell(_Cell, torch.nn.LSTMCell):
     """
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
-        given = (self._zeros(input),) * 2 if hx is None else hx
+        # two tensors, since the compiler takes none twice
+        given = (self._zeros(input), self._zeros(input)) if hx is None else hx
         batch, *states = self._inputs(input, {f"hx[{number}]": state for number, state in enumerate(given)})
         h, c = self.ops.lstm_cell(batch, states, *self._weights())
         return (h, c) if input.dim() == 2 else (h.squeeze(0), c.squeeze(0))

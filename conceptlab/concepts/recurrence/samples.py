@@ -114,7 +114,7 @@ def _cells(kind: str, draw: Draw) -> Iterator[Sample]:
     yield Sample("no bias", call(B, 0), smooth=smooth)
     yield Sample("both biases", call(3, 2), smooth=smooth)
     yield Sample("one bias", call(B, 1), smooth=smooth)
-    yield Sample("the other bias", call(B, 0), {"b_hh": draw(GATES[kind] * H)}, smooth=smooth)
+    yield Sample("the other bias", (*call(B, 0), None, draw(GATES[kind] * H)), smooth=smooth)
     yield Sample("no samples", call(0, 2), smooth=smooth)
     x = draw(5, D).detach()
     x[:, 0] = torch.tensor([0.0, 1e30, math.inf, -math.inf, math.nan])
