@@ -39,7 +39,7 @@ test: $(READY)  ## all tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not gpu and not complete"
 
 test-complete: $(READY)  ## what make test has a sample of: the checks on all of torch's own, on every defect; an hour and more
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m complete tests/verify
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m complete
 
 test-oldest:  ## all tests with the oldest versions that pyproject.toml claims
 	$(MAKE) test VENV=.venv-oldest READY=.venv-oldest/.oldest

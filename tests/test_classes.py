@@ -7,12 +7,19 @@ from conceptlab.verify import checks
 from conceptlab.verify.target import tier_of
 
 QUICK = {"constructed", "behaviour"}
-MANY_SAMPLES = {"CrossEntropyLoss"}
+MANY_SAMPLES = {"CrossEntropyLoss", "MultiheadAttention", "Transformer"}
+OF_FUNCTIONS = {
+    *("cancellation", "reference", "overwritten", "tiny_inputs", "extremes", "expanded_inputs", "complex_numbers"),
+    *("law_of_the_draw", "gradcheck", "func_grad", "gradgradcheck", "saved_memory", "compiled_once"),
+}
+"""What a layer hands on to its functions and to the layers inside, which `make test` asks; `make verify` asks all."""
 
 
 def _marks(check):
     """`make quick` has the first two checks of what is used by default."""
     part, tier = check.target.part, check.target.tier
+    if str(check) in OF_FUNCTIONS:
+        return pytest.mark.complete
     return () if tier == "handmade" and str(check) in QUICK and part.name not in MANY_SAMPLES else pytest.mark.slow
 
 
