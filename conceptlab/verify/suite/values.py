@@ -100,7 +100,8 @@ def shifted_and_scaled(target: Target) -> Tally:
 
 def _largest(tensors: Sequence[Tensor | None]) -> float:
     """The largest magnitude among the finite numbers."""
-    sizes = [x.detach().abs().nan_to_num(posinf=0.0).max().item() for x in tensors if x is not None and x.numel()]
+    dense = [x.detach().to_dense() for x in tensors if x is not None and x.numel()]
+    sizes = [x.abs().nan_to_num(posinf=0.0).max().item() for x in dense]
     return max(sizes, default=0.0)
 
 
