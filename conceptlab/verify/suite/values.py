@@ -101,7 +101,7 @@ def shifted_and_scaled(target: Target) -> Tally:
 def _largest(tensors: Sequence[Tensor | None]) -> float:
     """The largest magnitude among the finite numbers."""
     dense = [x.detach().to_dense() for x in tensors if x is not None and x.numel()]
-    sizes = [x.abs().nan_to_num(posinf=0.0).max().item() for x in dense]
+    sizes = [(x if x.is_complex() else x.double()).abs().nan_to_num(posinf=0.0).max().item() for x in dense]
     return max(sizes, default=0.0)
 
 
