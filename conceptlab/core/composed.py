@@ -1,9 +1,11 @@
 """Layers that have other layers inside."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
+from conceptlab.core.concept import Part
 from conceptlab.core.held import HeldFunction, held_functions
 from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import namespace
@@ -27,10 +29,10 @@ class Composed(Tiered):
         super().__init__(*args, tier=tier, **kwargs)
         handed = {id(value) for value in (*args, *kwargs.values())}
         if tier != "builtin" and isinstance(self, nn.Module):
-            _give(self, tier, handed)
+            _give(self, tier, handed, registry.classes)
 
 
-def _give(module: nn.Module, tier: str, handed: set[int]) -> None:
+def _give(module: nn.Module, tier: str, handed: set[int], known: Mapping[type, Part]) -> None:
     """Have what ``module`` holds become conceptlab's; what is conceptlab's already has a tier of its own."""
     for key, function in held_functions(module):
         if not isinstance(vars(module)[key], HeldFunction):
@@ -40,8 +42,8 @@ def _give(module: nn.Module, tier: str, handed: set[int]) -> None:
     for child in module.children():
         if id(child) in handed or isinstance(child, Tiered):
             continue
-        part = registry.classes.get(type(child))
+        part = known.get(type(child))
         if part is not None:
             child.__class__ = next(cls for name, cls in part.tiers.items() if name != "builtin")
             child.tier = tier  # type: ignore[assignment]  # raises where the tier lacks it
-        _give(child, tier, handed)
+        _give(child, tier, handed, known)
