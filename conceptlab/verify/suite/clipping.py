@@ -98,9 +98,8 @@ def _values(target: Target, dtype: torch.dtype, forms: Iterable[Callable]) -> Ta
             check_same(ours.result, theirs.result, "result", bound=_bound(sample, dtype))
             check_same(ours.gradients, theirs.gradients, "gradients", bound=_bound(sample, dtype))
 
-    own = target._own("samples")
     torch.manual_seed(0)
-    return each(own(target.part.name, dtype) if own is not None else (), compare)
+    return each(target.samples(dtype), compare)
 
 
 def values(target: Target) -> Tally:
@@ -127,8 +126,7 @@ def refused(target: Target) -> Tally:
         if _key_words(expected) != _key_words(received):
             raise Mismatch(f"expected a message as {str(expected)!r}, received {str(received)!r}") from received
 
-    own = target._own("samples")
-    return each(own(target.part.name, torch.float64) if own is not None else (), compare)
+    return each(target.samples(), compare)
 
 
 def without_values(target: Target) -> Tally:
@@ -148,10 +146,10 @@ def without_values(target: Target) -> Tally:
             outcomes.append((result.device.type, result.dtype, result.shape) if is_tensor else result)
         check_same(outcomes[1], outcomes[0], "result")
 
-    own = target._own("samples")
-    if own is None:
+    first = next(target.samples(), None)
+    if first is None:
         return Tally()
-    plain = next(iter(own(target.part.name, torch.float64))).kwargs
+    plain = first.kwargs
     on_meta = {name: value.to("meta") if isinstance(value, Tensor) else value for name, value in plain.items()}
     meta = [Sample("meta", kwargs={**on_meta, "foreach": foreach}) for foreach in (None, True, False)]
     # a norm that is given would have to be a fake tensor, too
@@ -173,9 +171,7 @@ def purity(target: Target) -> Tally:
         if found not in ({}, allowed):
             raise Mismatch(f"expected the operations of conceptlab.swapping.audit.PRIMITIVES, ran {found}")
 
-    own = target._own("samples")
-    every = own(target.part.name, torch.float32) if own is not None else ()
-    return each((s for s in every if s.name.startswith("one-")), check)
+    return each((s for s in target.samples(torch.float32) if s.name.startswith("one-")), check)
 
 
 CHECKS = (values, precision, refused, without_values, purity)
