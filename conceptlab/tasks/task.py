@@ -1,6 +1,6 @@
 """What all tasks share: a model, a loss, an optimizer, and the parts that they are computed with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import hydra
@@ -59,6 +59,7 @@ class Task(L.LightningModule):
             "model": cl.swap(self.model, parts, functions=True),
             "loss": cl.swap(self.loss, parts, functions=True),
         }
+        self._clip = {"norm": _chosen("clip_grad_norm_", parts), "value": _chosen("clip_grad_value_", parts)}
 
     def forward(self, *given: Tensor) -> Tensor:
         """The model's answers."""
@@ -129,6 +130,23 @@ class Task(L.LightningModule):
             self.reports["scheduler"] = cl.swap(scheduler, self.settings.parts)
             configured["lr_scheduler"] = scheduler
         return configured
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """What ``trainer.gradient_clip_val`` asks for, on its part: Lightning itself would call torch's."""
+        if gradient_clip_val:
+            clip = self._clip[gradient_clip_algorithm or "norm"]
+            clip([p for group in optimizer.param_groups for p in group["params"]], gradient_clip_val)
+
+
+def _chosen(function: str, parts: str | Mapping[str, Any]) -> Callable:
+    """The implementation of one of torch.nn.utils' functions; torch's own, where the setting has no other."""
+    choice = cl.Parts(parts)[function]
+    return choice.implementation if choice and choice.implementation else getattr(torch.nn.utils, function)
 
 
 def _named(stage: str, loss: Tensor, figures: Mapping[str, Tensor]) -> dict[str, Tensor]:

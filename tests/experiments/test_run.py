@@ -21,6 +21,12 @@ def quick(*overrides: str) -> tuple[str, ...]:
     return (*QUICK, *overrides)
 
 
+def leave_nothing(parameters, clip_value: float) -> None:
+    """Stands for ``clip_grad_value_``, so that a run shows that it was asked."""
+    for parameter in parameters:
+        parameter.grad.zero_()
+
+
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
@@ -222,3 +228,12 @@ def test_steps_of_several_batches_count_as_one(tmp_path):
     result = train(compose(quick("trainer.accumulate_grad_batches=2")), tmp_path)
     steps = rows(result.folder / "steps.csv")
     assert [int(row["step"]) for row in steps] == list(range(9)) == list(range(result.steps))
+
+
+@pytest.mark.slow
+def test_gradients_are_clipped_by_the_part(tmp_path):
+    clipped = ("trainer.gradient_clip_val=1", "+trainer.gradient_clip_algorithm=value", "trainer.max_epochs=1")
+    part = f"parts.clip_grad_value_={__name__}:leave_nothing"
+    first = dict(build(compose(quick()))[0].state_dict())
+    train(compose(quick(*clipped, part)), tmp_path)
+    assert all(torch.equal(value, first[name]) for name, value in weights(tmp_path).items())
