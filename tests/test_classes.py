@@ -3,37 +3,28 @@
 import pytest
 
 from conceptlab.core import registry
-from conceptlab.verify import checks
-from conceptlab.verify.target import tier_of
+from tests.cases import cases
 
 QUICK = {"constructed", "behaviour"}
-MANY_SAMPLES = {"CrossEntropyLoss", "MultiheadAttention", "Transformer"}
+MANY_SAMPLES = {
+    *("CrossEntropyLoss", "MultiheadAttention", "Transformer", "TransformerEncoder", "TransformerDecoder"),
+    *("TransformerEncoderLayer", "TransformerDecoderLayer", "RNN", "LSTM", "GRU"),
+}
 OF_FUNCTIONS = {
     *("cancellation", "reference", "overwritten", "tiny_inputs", "extremes", "expanded_inputs", "complex_numbers"),
-    *("law_of_the_draw", "gradcheck", "func_grad", "gradgradcheck", "saved_memory", "compiled_once"),
+    *("law_of_the_draw", "gradcheck", "func_grad", "gradgradcheck", "saved_memory", "flat_memory", "compiled_once"),
 }
 """What a layer hands on to its functions and to the layers inside, which `make test` asks; `make verify` asks all."""
+LAYERS = [part for part in registry.parts.values() if part.is_class and part.public_home == "conceptlab.nn"]
 
 
-def _marks(check):
-    """`make quick` has the first two checks of what is used by default."""
-    part, tier = check.target.part, check.target.tier
-    if str(check) in OF_FUNCTIONS:
-        return pytest.mark.complete
-    return () if tier == "handmade" and str(check) in QUICK and part.name not in MANY_SAMPLES else pytest.mark.slow
-
-
-CASES = [
-    pytest.param(check, id=f"{part.name}-{tier}-{check}", marks=_marks(check))
-    for part in registry.parts.values()
-    if part.is_class and part.home == "torch.nn"
-    for tier in part.tiers
-    if tier != "builtin"
-    for check in checks(tier_of(part, tier), like=part.name)
-    if not check.for_full_run
-]
-
-
-@pytest.mark.parametrize("check", CASES)
+@pytest.mark.parametrize(
+    "check",
+    [
+        case
+        for part in LAYERS
+        for case in cases(part, quick=() if part.name in MANY_SAMPLES else QUICK, complete=OF_FUNCTIONS)
+    ],
+)
 def test_class(check):
     check()

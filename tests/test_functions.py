@@ -3,30 +3,15 @@
 import pytest
 
 from conceptlab.core import registry
-from conceptlab.verify import checks
-from conceptlab.verify.target import tier_of
+from tests.cases import cases
 
 QUICK = {"values", "first_derivatives"}
 MANY_SAMPLES = {"max_pool1d", "max_pool2d", "max_pool3d"}
+FUNCTIONS = [part for part in registry.parts.values() if not part.is_class]
 
 
-def _marks(check):
-    """`make quick` has the first two checks of what is used by default."""
-    part, tier = check.target.part, check.target.tier
-    return () if tier == "handmade" and str(check) in QUICK and part.name not in MANY_SAMPLES else pytest.mark.slow
-
-
-CASES = [
-    pytest.param(check, id=f"{part.name}-{tier}-{check}", marks=_marks(check))
-    for part in registry.parts.values()
-    if not part.is_class
-    for tier in part.tiers
-    if tier != "builtin"
-    for check in checks(tier_of(part, tier), like=part.name)
-    if not check.for_full_run
-]
-
-
-@pytest.mark.parametrize("check", CASES)
+@pytest.mark.parametrize(
+    "check", [case for part in FUNCTIONS for case in cases(part, quick=() if part.name in MANY_SAMPLES else QUICK)]
+)
 def test_function(check):
     check()

@@ -88,6 +88,7 @@ def test_an_unknown_part_is_named(capsys):
     assert "Did you mean 'Linear'?" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["linear", "Linear", "SGD", "uniform_", "CenterCrop"])
 def test_the_gate_has_a_check_for_every_kind_of_part(name):
     assert measure.fails(registry.parts[name], "handmade") is None

@@ -31,6 +31,7 @@ def test_the_result_has_the_memory_format_of_the_query(tier, axes):
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tier", ["textbook", "handmade"])
 @pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"dropout_p": 0.4}], ids=str)
 def test_forward_mode(tier, options):

@@ -11,20 +11,14 @@ from torchvision import tv_tensors
 from conceptlab.concepts.augmentation import samples
 from conceptlab.core import registry
 from conceptlab.core.namespace import all_tiers
-from conceptlab.verify import checks
 from conceptlab.verify.closeness import check_same
 from conceptlab.verify.pixels import MIXING
-from conceptlab.verify.target import tier_of
+from tests.cases import cases
 
 CONCEPT = registry.concepts["augmentation"]
 PARTS = {part.name: part for part in registry.parts.values() if part.concept == "augmentation"}
 TIERS = ["naive", "handmade"]
-CHECKS = [
-    pytest.param(check, id=f"{name}-{tier}-{check}")
-    for name in samples.CLASSES
-    for tier in TIERS
-    for check in checks(tier_of(PARTS[name], tier), like=name)
-]
+CHECKS = [case for name in samples.CLASSES for case in cases(PARTS[name], quick={"values"})]
 
 
 @pytest.mark.parametrize("check", CHECKS)

@@ -9,7 +9,7 @@ from torch._subclasses import FakeTensorMode
 
 from conceptlab.core import registry
 from conceptlab.core.namespace import all_tiers
-from conceptlab.verify import checks, torch_samples
+from conceptlab.verify import torch_samples
 from conceptlab.verify.closeness import check_same
 from conceptlab.verify.optimizer_settings import every_term, plain_settings
 from conceptlab.verify.steps import (
@@ -25,16 +25,12 @@ from conceptlab.verify.steps import (
     step_along,
 )
 from conceptlab.verify.target import tier_of
+from tests.cases import cases
 
 PARTS = [part for part in registry.parts.values() if part.concept == "optimization"]
 TIERS = [pytest.param(p, tier, id=f"{p.name}-{tier}") for p in PARTS for tier in p.tiers if tier != "builtin"]
 EACH_PART = pytest.mark.parametrize(("part", "tier"), TIERS)
-SLOW = {"trajectory", "network"}
-CHECKS = [
-    pytest.param(check, id=f"{case.id}-{check}", marks=pytest.mark.slow if str(check) in SLOW else ())
-    for case in TIERS
-    for check in checks(tier_of(*case.values), like=case.values[0].name)
-]
+CHECKS = [case for part in PARTS for case in cases(part, quick={"state_exchanged", "half_precision"})]
 
 
 @pytest.fixture(autouse=True)

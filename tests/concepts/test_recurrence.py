@@ -131,6 +131,7 @@ def test_forward_over_forward_and_vmap(part, options):
     torch.testing.assert_close(gradients, torch.stack([torch.func.grad(loss)(one, *rest) for one in batch]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("part", "options"), CALLS, ids=IDS)
 def test_compiled_whole(part, options):
     call, tensors = of_list(part, "handmade", **options)
@@ -145,6 +146,7 @@ def test_compiled_whole(part, options):
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_compiles_whole_where_the_compiler_is_allowed_to(name):
     layer, _ = twins(name, "handmade", num_layers=2)

@@ -119,6 +119,7 @@ def test_a_causal_mask_is_told_by_its_look(hidden, batch_first):
     assert told[2:] == [False] * 2
 
 
+@pytest.mark.slow
 def test_compiled_code_does_not_wait_for_the_mask():
     model, (src, tgt) = transformer(cl.nn), sequences(3, 2)
     mask = model.generate_square_subsequent_mask(3, dtype=torch.float64)

@@ -21,6 +21,7 @@ COMPANY = {
 """What does not go with the images that are the default, and an experiment that it goes with."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("choice", SHIPPED)
 def test_what_is_shipped_is_valid(choice):
     experiments = [f"experiment={name}" for name, choices in COMPANY.items() if choice in choices]

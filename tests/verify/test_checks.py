@@ -276,7 +276,7 @@ def as_a_view(input, weight, bias=None):
     return _Viewed.call(F.linear(input, weight, bias))
 
 
-LATE = {"inductor", "flat_memory", "compiled_once"}
+LATE = {"inductor", "flat_memory", "compiled_once", "no_graph_kept"}
 MUTANTS = [
     ("signature", "swapped-arguments", "softmax", swapped_arguments),
     ("signature", "another-default", "dropout", another_default),

@@ -264,6 +264,7 @@ def test_a_concept_by_name(run, folder):
     assert re.search(r"^\| linear-naive \| (\d+) of \1 \| 1 \| 0 \| 0 \|$", page, re.M)
 
 
+@pytest.mark.slow
 def test_several_threads_do_not_hang():
     words = "verify linear --tier handmade --only values"
     command = [sys.executable, "-m", "conceptlab.cli", *words.split()]
@@ -304,6 +305,7 @@ def test_quick_says_what_it_leaves_out(run, folder):
     assert re.fullmatch(r"30 of \d+ samples, drawn", first["notes"][0])
 
 
+@pytest.mark.slow
 def test_quick_draws_the_same_samples_from_all_alike():
     seen = [[], []]
     for numbers in seen:
@@ -315,6 +317,7 @@ def test_quick_draws_the_same_samples_from_all_alike():
     assert len(seen[0]) == FEW < seen[0][-1]
 
 
+@pytest.mark.slow
 def test_quick_in_this_process_leaves_out_what_is_slow():
     report = verify(F.relu, like="relu", quick=True)
     assert report.passed

@@ -213,6 +213,7 @@ def test_an_entry_about_nothing_is_an_error(tmp_path):
         reviewed.check_files(["g.py"])
 
 
+@pytest.mark.slow
 def test_all_that_is_listed_is_there():
     reviewed = Reviewed.read()
     files = tier_files([])
