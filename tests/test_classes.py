@@ -4,7 +4,7 @@ import pytest
 
 from conceptlab.core import registry
 from conceptlab.verify import checks
-from conceptlab.verify.target import tier_of
+from conceptlab.verify.target import Target, tier_of
 
 QUICK = {"constructed", "behaviour"}
 MANY_SAMPLES = {"CrossEntropyLoss", "MultiheadAttention", "Transformer"}
@@ -26,7 +26,7 @@ def _marks(check):
 CASES = [
     pytest.param(check, id=f"{part.name}-{tier}-{check}", marks=_marks(check))
     for part in registry.parts.values()
-    if part.is_class and part.home == "torch.nn"
+    if Target(part, part.torch).kind == "layer"
     for tier in part.tiers
     if tier != "builtin"
     for check in checks(tier_of(part, tier), like=part.name)
