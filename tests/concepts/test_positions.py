@@ -126,6 +126,12 @@ def test_a_law_fails_where_it_is_broken(part, law):
     assert law in result.failures[0]  # it is the law that fails, and not the call
 
 
+@pytest.mark.parametrize("part", registry.samples("positions").LAWS)
+def test_what_stands_in_torchs_place_obeys_the_laws(part):
+    laws = [law.__name__ for law in registry.samples("positions").LAWS[part]]
+    assert verify(registry.parts[part].torch, like=part, only=laws).passed
+
+
 @pytest.mark.parametrize("part", ["rotary", "RotaryPositions"])
 def test_torch_has_none_and_no_tier_builtin(part):
     expected = re.escape(f"parts.{part}: expected a tier that it has, received 'builtin'. Its tiers: handmade, naive.")
@@ -226,6 +232,15 @@ def test_half_precision_is_rounded_once_and_long_texts_keep_their_positions(dtyp
         torch.testing.assert_close(layer(x, positions=3001).double(), exact, rtol=torch.finfo(dtype).eps, atol=2e-2)
 
 
+def test_gradients_by_positions_are_rounded_once():
+    def gradient(dtype):
+        x, positions, g = (t.to(dtype) for t in (X, P, G))
+        return torch.autograd.grad(F.rotary(x, positions.requires_grad_()), positions, g)[0]
+
+    X, P, G = (torch.randn(shape).bfloat16() for shape in ((6, 9, 4), (9,), (6, 9, 4)))
+    torch.testing.assert_close(gradient(torch.bfloat16), gradient(torch.float32).bfloat16(), rtol=0, atol=0)
+
+
 def test_a_model_in_half_precision_has_the_frequencies_it_had():
     """There is no buffer that `to` could round, and none that `to_empty` would leave empty."""
     x = torch.randn(1, 9, 8)
@@ -236,6 +251,34 @@ def test_a_model_in_half_precision_has_the_frequencies_it_had():
         rotary = nn.RotaryPositions(8)
     assert torch.equal(rotary.to_empty(device="cpu")(x, 1000), expected)
     assert rotary.state_dict() == {}
+
+
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+def test_positions_of_another_precision_are_rounded_first(tier):
+    x, positions = torch.randn(5, 4), torch.rand(5, dtype=torch.float64) * 1000
+    assert torch.equal(F.rotary(x, positions, tier=tier), F.rotary(x, positions.float(), tier=tier))
+
+
+def test_neighbours_that_cannot_be_read_as_complex_numbers_are_turned_all_the_same():
+    x = torch.randn(21)[1:].view(5, 4)
+    torch.testing.assert_close(F.rotary(x), F.rotary(x.clone()))
+    x = torch.randn(5, 6)[:, :5]  # its neighbours can, and those of a result of its own shape cannot
+    torch.testing.assert_close(F.rotary(x, dim=4), F.rotary(x.clone(), dim=4))
+
+
+def test_complex_numbers_are_refused_in_words():
+    with pytest.raises(NotImplementedError, match=r"rotary by hand: expected real numbers, received torch\.complex64"):
+        F.rotary(torch.ones(5, 4, dtype=torch.complex64))
+
+
+@pytest.mark.skipif(torch.__version__ < "2.14", reason="there the results of compiled rules are views")
+def test_compiled_results_may_be_written_to():
+    def twice(x):
+        return F.rotary(x).mul_(2)
+
+    x = torch.randn(5, 4, requires_grad=True)
+    compiled = torch.compile(twice, fullgraph=True, backend="aot_eager")(x)
+    torch.testing.assert_close(compiled, twice(x))
 
 
 def test_the_input_is_kept_only_where_positions_are_real_numbers():

@@ -123,7 +123,7 @@ class _Rotation(Rule):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         x, cos, sin = ctx.saved_tensors
         grad_x = _turned(grad_output, cos, -sin, ctx.interleaved) if ctx.needs_input_grad[0] else None
-        if x is None or not any(ctx.needs_input_grad[1:3]):
+        if not ctx.needs_input_grad[1]:
             return grad_x, None, None, None, None
         D = 2 * cos.shape[-1]
         (a, b), (g1, g2) = (_pairs(wide(z[..., :D]), ctx.interleaved) for z in (x, grad_output))

@@ -64,6 +64,7 @@ def _rotary(x: Callable[..., Tensor]) -> Iterator[Sample]:
     yield Sample("of each sequence", (x(2, 3, 5, 4), torch.tensor([[[0, 0, 1, 2, 3]], [[0, 1, 2, 3, 4]]])))
     yield Sample("heads behind time", (x(2, 5, 3, 4), torch.arange(5).unsqueeze(1)))
     yield Sample("between words", (x(2, 5, 4), x(5)))
+    yield Sample("times", (x(40, 2), x(40)))
     yield Sample("between words, a part, halves", (x(2, 3, 5, 6), x(2, 1, 5), 100.0, False, 4))
     yield Sample("one vector", (x(4), torch.tensor(3)))
     yield Sample("far away", (x(5, 4), 100_000))
