@@ -3,6 +3,7 @@
 import pytest
 
 from conceptlab.core import registry
+from conceptlab.verify.target import Target
 from tests.cases import cases
 
 QUICK = {"constructed", "behaviour"}
@@ -15,7 +16,7 @@ OF_FUNCTIONS = {
     *("law_of_the_draw", "gradcheck", "func_grad", "gradgradcheck", "saved_memory", "flat_memory", "compiled_once"),
 }
 """What a layer hands on to its functions and to the layers inside, which `make test` asks; `make verify` asks all."""
-LAYERS = [part for part in registry.parts.values() if part.is_class and part.public_home == "conceptlab.nn"]
+LAYERS = [part for part in registry.parts.values() if Target(part, part.torch).kind == "layer"]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from conceptlab.verify.closeness import ErrorRatio, check_same
 from conceptlab.verify.suite import layers
 from conceptlab.verify.suite.surroundings import kinds
 from conceptlab.verify.tally import each, or_none
-from conceptlab.verify.target import tier_of
+from conceptlab.verify.target import Target, tier_of
 
 pytestmark = [
     pytest.mark.gpu,
@@ -26,7 +26,7 @@ pytestmark = [
 DEVICE = "cuda"
 RANDOM = ("dropout", "initialization")
 FUNCTIONS = [p for p in registry.parts.values() if not p.is_class and p.concept not in RANDOM and "handmade" in p.tiers]
-LAYERS = [p for p in registry.parts.values() if p.is_class and p.home == "torch.nn" and p.concept not in RANDOM]
+LAYERS = [p for p in registry.parts.values() if Target(p, p.torch).kind == "layer" and p.concept not in RANDOM]
 OPTIMIZERS = [p for p in registry.parts.values() if p.home == "torch.optim"]
 
 

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_flatten
 
 from conceptlab.core import Part
 from conceptlab.core.samples import Case
-from conceptlab.verify.target import tier_of
+from conceptlab.verify.target import Target
 
 SEED = 7
 
@@ -30,7 +30,7 @@ class Contestant:
 
 
 def contestant(part: Part, tier: str, case: Case, *, device: str = "cpu", compiled: bool = False) -> Contestant:
-    """A tier's implementation of ``case``; ``"builtin"`` is torch's own."""
+    """A tier's implementation of ``case``; ``"builtin"`` is torch's own, or what stands in its place."""
     torch.manual_seed(SEED)
     if "torch.optim" in part.home:
         return Contestant(_step(part, tier, case, device), None)
@@ -41,7 +41,7 @@ def contestant(part: Part, tier: str, case: Case, *, device: str = "cpu", compil
     tensors = [a for a in args if isinstance(a, Tensor) and a.is_floating_point()]
     # all, unless the case says which: running statistics, for instance, have no gradient
     leaves = [a for a in tensors if a.requires_grad] or tensors
-    if tier_of(part, "builtin").kind not in ("layer", "function"):
+    if Target(part, part.torch).kind not in ("layer", "function"):
         return Contestant(partial(function, *args, **case.kwargs), None)
     for leaf in leaves:
         leaf.requires_grad_()
@@ -62,7 +62,7 @@ def contestant(part: Part, tier: str, case: Case, *, device: str = "cpu", compil
 
 def _function(part: Part, tier: str, case: Case, device: str) -> Callable:
     if not part.is_class:
-        return part.tiers[tier]
+        return part.torch if tier == "builtin" else part.tiers[tier]
     if tier == "builtin":
         made = part.torch(*case.init_args, **case.init_kwargs)
     else:

@@ -13,7 +13,8 @@ _TEMPLATE = """\
 Made by `conceptlab bench --network lenet --network resnet18-cifar --markdown docs/benchmarks.md`; `--compiled` fills
 the column of that name.
 
-Time and memory of the tier `{{ conditions.tier }}` as multiples of torch's own: below 1 is better. Forward and backward
+Time and memory of the tier `{{ conditions.tier }}` as multiples of torch's own, or, of what torch lacks, of the
+definition's: below 1 is better. Forward and backward
 in {{ conditions.dtype }}, eager, torch {{ conditions.torch }}, Python {{ conditions.python }}, {{ conditions.device }},
 {{ conditions.threads }} thread{{ "s" if conditions.threads != 1 }}. The two take turns (A B A B), the clock is the
 thread's own, and a ratio is one of medians. A part that fails its checks is not measured.

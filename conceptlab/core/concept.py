@@ -40,9 +40,11 @@ class Concept:
 
     Attributes:
         title: the idea in a few words.
-        home: torch's module that holds the functions.
-        functions: the functions that every tier of the concept writes, by torch's name. One that torch has not is no
-            part: its name begins with an underscore, and only the concept's layers reach it.
+        home: torch's module that holds the functions. What torch lacks is at home in the concept's own ``naive``, which
+            holds functions and plain layers as torch would have them: they stand in torch's place, and there is no
+            tier ``builtin``.
+        functions: the functions that every tier of the concept writes, by torch's name. One that is no part has a name
+            that begins with an underscore, and only the concept's layers reach it.
         classes: the parts that are classes, each with the names of the functions that it is made on.
         inside: for each class that has other layers inside, the names of theirs; see `Composed`.
         family: which of torch's namespaces the classes belong to.
@@ -61,7 +63,7 @@ class Concept:
             cls.needs = (needs,) if isinstance(needs, str) else tuple(needs)  # type: ignore[attr-defined]
 
     def builtin(self, name: str) -> Callable:
-        """torch's own implementation of one of the functions."""
+        """torch's own implementation of one of the functions, or what stands in its place."""
         return self.functions[name].builtin or getattr(self.home, name)
 
 
@@ -74,7 +76,7 @@ class Part:
         concept: the name of its concept.
         home: torch's module that offers it, ``torch.nn.functional`` for instance.
         public_home: conceptlab's module that offers it, ``conceptlab.nn.functional``.
-        torch: torch's own class or function.
+        torch: torch's own class or function; of what torch lacks, the definition's.
         tiers: what each tier has for it, ``builtin`` included: a function; for a class, the one class of all tiers.
     """
 

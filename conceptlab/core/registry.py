@@ -107,7 +107,7 @@ class Registry:
         _refuse_taken(package.__name__, _part_names(concept), self._parts)
         self._concepts[name], self._packages[name] = concept, package
         builtin = declare(concept.family, "builtin")
-        for function in concept.functions:
+        for function in concept.functions if self._is_of_torch(name) else ():
             builtin.provide(function, concept.builtin(function))
         for module in pkgutil.iter_modules(package.__path__):
             if not module.name.startswith("_") and module.name not in NOT_TIERS:
@@ -135,6 +135,10 @@ class Registry:
             if hasattr(module, name):
                 ops.provide(name, outside_autocast(getattr(module, name), function.autocast))
 
+    def _is_of_torch(self, name: str) -> bool:
+        """Whether torch has what the concept is about. Else its home is a module of its own folder: its definition."""
+        return not self._concepts[name].home.__name__.startswith(f"{self._packages[name].__name__}.")
+
     def _list_all_parts(self) -> None:
         # all of them, since a class may be made on functions of a concept that has only now come
         for name in self._concepts:
@@ -145,11 +149,14 @@ class Registry:
         tiers = {tier: ops.functions() for tier, ops in all_tiers(concept.family).items()}
         home = TORCH_HOME[concept.family]
         public = f"conceptlab.{concept.family}"
+        is_of_torch = self._is_of_torch(name)
+        class_home = home if is_of_torch else concept.home.__name__
         for cls in concept.classes:
-            twin = getattr(importlib.import_module(home), cls.__name__)
+            twin = getattr(importlib.import_module(class_home), cls.__name__)
             needs = self._needs(cls.__name__)
             able: dict[str, Any] = {tier: cls for tier, functions in tiers.items() if functions.keys() >= needs}
-            self._parts[cls.__name__] = Part(cls.__name__, name, home, public, twin, able | {"builtin": twin})
+            able |= {"builtin": twin} if is_of_torch else {}
+            self._parts[cls.__name__] = Part(cls.__name__, name, class_home, public, twin, able)
         if concept.family != "nn":
             return  # optimizers, schedulers and transforms are classes; nobody names their functions
         for function_name, function in concept.functions.items():

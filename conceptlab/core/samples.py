@@ -1,6 +1,6 @@
 """What a concept's ``samples.py`` is made of: inputs for its checks, and calls whose speed is measured."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,14 @@ class Sample:
     init_kwargs: Mapping[str, Any] = field(default_factory=dict)
     smooth: bool = True
     finite_only: str = ""
+
+
+Law = Callable[[Callable], Iterable[tuple[Any, Any]]]
+"""What has to hold of a part by itself, whatever it is compared with; its docstring says it in a sentence.
+
+It is given the function, or what builds the layer, calls it in float64, and yields what is to be the same: what it has
+received, and what it expected. ``samples.py`` lists them by part, ``LAWS = {"rotary": (norm_kept, …)}``.
+"""
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def select(aim: Target, only: Collection[str] = (), *, quick: bool = False) -> t
         ValueError: there is no such check, or nothing is left.
     """
     every = {str(check): check for check in checks(aim, aim.part.name)}
-    known = {name_of(check) for kind in CHECKS.values() for check in kind}
+    known = {name_of(check) for kind in CHECKS.values() for check in kind} | every.keys()
     unknown = [name for name in only if name not in known]
     able = [name for name in every if not only or name in only]
     if unknown or not able:

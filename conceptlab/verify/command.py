@@ -22,6 +22,7 @@ from conceptlab.verify.record import Record
 from conceptlab.verify.report import Report
 from conceptlab.verify.running import FEW
 from conceptlab.verify.suite import CHECKS, SLOW, checks_of
+from conceptlab.verify.suite.laws import names_of_laws
 from conceptlab.verify.tables import print_one, print_table
 from conceptlab.verify.target import DTYPES, tier_of
 
@@ -96,7 +97,7 @@ def _own(options: argparse.Namespace) -> bool:
 
 def _jobs(options: argparse.Namespace) -> list[Job]:
     dtypes = tuple(options.dtypes.split(","))
-    checks = {check.__name__ for every in CHECKS.values() for check in every}
+    checks = {check.__name__ for every in CHECKS.values() for check in every} | names_of_laws()
     for option, given, known in (("--dtypes", dtypes, DTYPE_NAMES), ("--only", options.only, checks)):
         for name in given:
             _require_known(option, name, known)

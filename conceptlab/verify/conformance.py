@@ -12,7 +12,8 @@ INTRODUCTION = """\
 # Conformance
 
 Which parts do what torch's own do, part by part and tier by tier, as `conceptlab verify` finds it. This page is written
-by `make verify`. What torch itself cannot do is not applicable, and counts neither as passed nor as failed.
+by `make verify`. What torch itself cannot do is not applicable, and counts neither as passed nor as failed. What torch
+lacks altogether is held to its definition, and all of its tiers to laws.
 
 conceptlab {conceptlab}, torch {torch}, Python {python}, on {device}, in {minutes} minutes.{scope}
 

@@ -118,7 +118,7 @@ def assembled(target: Target, made: list[str], body: list[str], comparison: str)
     home, name = target.part.home, target.part.name
     is_functional = home == "torch.nn.functional"
     imported = ["import torch.nn.functional as F"] if is_functional else []
-    imported += [f"import {home}"] if home.startswith("torchvision") else []
+    imported += [f"import {home}"] if home.split(".")[0] != "torch" else []
     lines = ["import torch", *imported, *special_numbers(*made, *body), *imports(target), ""]
     lines += ["torch.manual_seed(0)"] if any("torch.rand" in line for line in made) else []
     lines += [*made, "", "", "def call(f):", *(f"    {line}" for line in body), "", ""]

@@ -2,7 +2,7 @@
 
 import importlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils._pytree import tree_map
 
 from conceptlab.core import Part, Parts, Tiered, did_you_mean, message, registry
-from conceptlab.core.samples import Sample
+from conceptlab.core.samples import Law, Sample
 from conceptlab.verify import samples as own_samples
 from conceptlab.verify import torch_samples
 from conceptlab.verify.calls import SEED
@@ -62,7 +62,7 @@ class Target:
 
     @property
     def builtin(self) -> Any:
-        """torch's own class or function."""
+        """torch's own class or function; of what torch lacks, the definition's."""
         return self.part.torch
 
     @property
@@ -109,7 +109,12 @@ class Target:
                 if self.tier is not None:
                     yield sample, NotImplementedError
 
-    def _own(self, what: str) -> Callable | None:
+    def laws(self) -> tuple[Law, ...]:
+        """What has to hold of it by itself."""
+        own = self._own("LAWS")
+        return () if own is None else own.get(self.part.name, ())
+
+    def _own(self, what: str) -> Any:
         """What the concept's ``samples.py`` offers of that name."""
         module = registry.samples(self.part.concept) if self.part.concept in registry.concepts else None
         return getattr(module, what, None)

@@ -25,6 +25,7 @@ from conceptlab.verify.suite.derivatives import (
 )
 from conceptlab.verify.suite.digits import cancellation
 from conceptlab.verify.suite.extremes import complex_numbers, expanded_inputs, extremes, tiny_inputs
+from conceptlab.verify.suite.laws import laws_of
 from conceptlab.verify.suite.memory import flat_memory, no_graph_kept, saved_memory
 from conceptlab.verify.suite.precision import half_precision, half_tangents, precision, rounded_once
 from conceptlab.verify.suite.randomness import law_of_the_draw, random_stream
@@ -143,8 +144,8 @@ FULL_RUN = frozenset({inductor})
 
 
 def checks_of(target: Target) -> list[Check]:
-    """The checks that apply to a target."""
-    checks = CHECKS.get(target.kind, ())
+    """The checks that apply to a target; the laws of its concept are among them."""
+    checks, laws = CHECKS.get(target.kind, ()), laws_of(target)
     if target.tier is None:
-        return [check for check in checks if check not in OF_OUR_OWN]
-    return [check for check in checks if target.tier != "naive" or check in OF_NAIVE]
+        return [*(check for check in checks if check not in OF_OUR_OWN), *laws]
+    return [*(check for check in checks if target.tier != "naive" or check in OF_NAIVE), *laws]
