@@ -29,7 +29,7 @@ def page() -> str:
     sections = []
     for name in stubs.MODULES:
         surface = importlib.import_module(name)._surface
-        by_hand = surface.contents().keys() - set(surface.passes)
+        by_hand = [each for each in surface.contents().keys() - set(surface.passes) if hasattr(surface.torchs, each)]
         lacking = missing(name)
         sections += [
             f"## {surface.torchs.__name__}",
