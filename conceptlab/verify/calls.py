@@ -103,6 +103,24 @@ def second_gradients(outcome: Outcome) -> list[Tensor | None]:
     return list(torch.autograd.grad(first, [*outcome.leaves, *grads], directions, allow_unused=True))
 
 
+def third_gradients(outcome: Outcome) -> list[Tensor]:
+    """The gradients of the gradients of the gradients, each time of the product with random directions.
+
+    By inputs, upstream gradients and directions; zeros, where there is no dependence.
+    """
+    results, targets = outcome.differentiable, list(outcome.leaves)
+    for order in range(3):
+        directions = [d.requires_grad_() for d in upstream(results, seed=SEED + order)]
+        pairs = [(y, d) for y, d in zip(results, directions, strict=True) if y.requires_grad]
+        if not pairs:
+            return []
+        ys, vs = zip(*pairs, strict=True)
+        found = torch.autograd.grad(ys, targets, vs, create_graph=order < 2, allow_unused=True)
+        results = [torch.zeros_like(x) if g is None else g for g, x in zip(found, targets, strict=True)]
+        targets += directions
+    return [g.detach() for g in results]
+
+
 def scattered(x: Tensor) -> Tensor:
     """The same values at every other place of a tensor twice as large: no layout has them side by side."""
     return torch.stack([x, x], dim=-1)[..., 0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import SEED, Layout, Outcome, gradients, run
@@ -67,23 +67,31 @@ class OfLeaves:
 
 
 def of_leaves(target: Target, sample: Sample, *, theirs: bool = False) -> OfLeaves:
-    """A sample's call in that form; only positional arguments are differentiated by."""
+    """A sample's call in that form; what comes in lists, or by name, is differentiated by, too."""
     function = callable_of(target, sample, theirs=theirs)
     own = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
-    places = [i for i, a in enumerate(sample.args) if isinstance(a, Tensor) and a.requires_grad]
+    given, form = tree_flatten((tuple(sample.args), dict(sample.kwargs)))
+    places = [i for i, a in enumerate(given) if isinstance(a, Tensor) and a.requires_grad]
 
     def call(*values: Tensor) -> Any:
         # an in-place function may write to what it is given, and finite differences come back to it
-        args = [a.clone() if isinstance(a, Tensor) else a for a in sample.args]
+        every = [a.clone() if isinstance(a, Tensor) else a for a in given]
         for place, value in zip(places, values, strict=False):
-            args[place] = value.clone()
+            every[place] = value.clone()
+        args, kwargs = tree_unflatten(every, form)
         torch.manual_seed(SEED)
         if isinstance(function, nn.Module):
             parameters = dict(zip(own, values[len(places) :], strict=True))
-            return torch.func.functional_call(function, parameters, tuple(args), dict(sample.kwargs))
-        return function(*args, **sample.kwargs)
+            return torch.func.functional_call(function, parameters, args, kwargs)
+        return function(*args, **kwargs)
 
-    return OfLeaves(call, (*(sample.args[i] for i in places), *own.values()))
+    return OfLeaves(call, (*(given[i] for i in places), *own.values()))
+
+
+def leaves_of(sample: Sample) -> list[Tensor]:
+    """The arguments that are to be differentiated by, also those in lists and by name."""
+    given = tree_flatten((tuple(sample.args), dict(sample.kwargs)))[0]
+    return [a for a in given if isinstance(a, Tensor) and a.requires_grad]
 
 
 def with_rows(sample: Sample, change: Callable[[Tensor], Tensor]) -> Sample | None:

@@ -58,6 +58,8 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("blocks, causal", three(L=260, S=260, E=2), {"is_causal": True}, finite_only=_UNSEEN)
     yield Sample("blocks, causal, more keys", three(L=140, S=300, E=2), {"is_causal": True}, finite_only=_UNSEEN)
     yield Sample("blocks, causal, more queries", three(L=300, S=140, E=2), {"is_causal": True}, finite_only=_UNSEEN)
+    # more scores than a tile has: some heads at a time
+    yield Sample("groups of heads in turn", (*three(1, 40, L=60, S=120, E=2), x(40, 1, 120)))
     for name, sizes in {"keys": {"S": 0}, "queries": {"L": 0}, "values": {"Ev": 0}}.items():
         yield Sample(f"no {name}", three(2, **sizes))
         yield Sample(f"no {name}, mask", (*three(2, **sizes), torch.ones(1, 1, dtype=torch.bool)))

@@ -188,7 +188,11 @@ class _AtLeast(ElementwiseRule):
 
 def _of_one_length(x: Tensor, y: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """Both with as many axes and, along ``dim``, as many numbers; the other axes may still broadcast."""
-    shape = torch.broadcast_shapes(x.shape, y.shape)
+    try:
+        shape = torch.broadcast_shapes(x.shape, y.shape)
+    except RuntimeError:
+        sizes = f"{tuple(x.shape)} and {tuple(y.shape)}"
+        _refuse("cosine_similarity", RuntimeError, "The sizes of tensors must match", "sizes that broadcast", sizes)
     D = max(len(shape), 1)
     if not -D <= dim < D:
         expected = f"Dimension out of range (expected to be in range of [{-D}, {D - 1}]"

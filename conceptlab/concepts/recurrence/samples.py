@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_sequence
+from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Case, Sample
 
@@ -173,8 +174,11 @@ def refused(part: str) -> Iterator[Sample]:
         yield call((B, D), (B, H), w_ih=(gates + 1, D))
         yield call((B, D), (B, H), w_hh=(gates + 1, H))
         yield call((B, D), (B, H), b_ih=draw(gates + 1))
+        yield call((B, D), (B, H), b_hh=draw(1))
         x, state, *weights = call((B, D), (B, H)).args
         yield Sample("mixed dtypes", (x.float(), state, *weights))
+        for name, dtype in {"whole numbers": torch.int64, "complex numbers": torch.complex128}.items():
+            yield Sample(name, tree_map(lambda tensor, dtype=dtype: tensor.to(dtype), (x, state, *weights)))
         if kind == "lstm":
             yield Sample("one state", (x, state[:1], *weights))
             yield call((B, D), (B, H), c=(B, H + 1))
@@ -203,6 +207,7 @@ def _refused_sequences(part: str, draw: Draw) -> Iterator[Sample]:
     yield changed("too few weights", 2, [draw(GATES[part] * H, D)])
     yield changed("a wide weight", 2, [draw(GATES[part] * H, D + 1), draw(GATES[part] * H, H)], bias=False)
     yield changed("dropout of more than all", 5, 1.5, layers=2)
+    yield changed("dropout of less than nothing", 5, -0.5, layers=2)
     sizes = (2, 1, 1)
     yield changed("sizes that do not add up", 1, torch.tensor([2, 2, 2]), sizes=sizes)
     yield changed("a step without rows", 1, torch.tensor([2, 2, 0]), sizes=sizes)

@@ -9,7 +9,7 @@ from typing import Any
 
 from conceptlab.verify.mutants.operators import OPERATORS, changed, detach, gradient, name_of
 
-TEXTS = {"message", "warn", "_refuse", "_wrong"}
+TEXTS = {"message", "warn", "refuse", "_refuse", "_refusal", "_wrong"}
 """Functions whose arguments are texts for a reader."""
 
 _UNTOUCHED = {"annotation", "returns", "decorator_list", "bases"}

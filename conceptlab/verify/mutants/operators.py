@@ -39,7 +39,7 @@ for _pair in _PAIRS.split():
 _OTHER_NAMES |= {f"{name}_": f"{other}_" for name, other in _OTHER_NAMES.items()}
 
 _DRAWS = {"bernoulli_", "uniform_", "normal_", "random_"}
-_SYMMETRIC = {"mul", "add", "maximum", "minimum", "max", "min", "promote_types", "isinstance", "save"}
+_SYMMETRIC = {"mul", "add", "maximum", "minimum", "max", "min", "promote_types", "isinstance", "save", "transpose"}
 _SYMMETRIC_AT_THE_END = {"addcmul"}
 """Functions whose last two arguments are factors."""
 _ONLY_MEMORY = {"out", "room"}

@@ -1,20 +1,23 @@
 """Values and gradients, on all samples, shifted and scaled ones, and in every layout."""
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten
+from torch.utils._pytree import tree_flatten, tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.swapping.audit import foreign_operations
 from conceptlab.verify.calls import Outcome, channels_last, gradients, reversed_axes, run, scattered
 from conceptlab.verify.closeness import NOISE, Mismatch, check_same
-from conceptlab.verify.outcomes import callable_of, called
-from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
+from conceptlab.verify.outcomes import callable_of, called, few, leaves_of
+from conceptlab.verify.suite.calling import telling_words
+from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none, unless_torch_fails
 from conceptlab.verify.target import Target
 
 _TORCH = str(Path(torch.__file__).parent)
@@ -55,7 +58,9 @@ def _shared(outcome: Outcome) -> list[int]:
 
 
 def first_derivatives(target: Target) -> Tally:
-    """Gradients by all inputs, for a random upstream gradient."""
+    """Gradients by all inputs, for a random upstream gradient; of some samples by each input alone, too."""
+    every = list(target.samples(thinned=False))
+    apart = few((sample for sample in every if len(leaves_of(sample)) > 1), 8)
 
     def compare(sample: Sample) -> None:
         expected = of_torch(
@@ -65,8 +70,31 @@ def first_derivatives(target: Target) -> Tally:
             raise NotApplicable("nothing to differentiate")
         received = gradients(run(target.implementation, sample.args, sample.kwargs))
         check_same(received, expected, "gradient", noise=NOISE, strides=False)
+        for number, gradient in enumerate(expected if any(sample is one for one in apart) else ()):
+            if gradient is not None:
+                check = partial(_check_alone, sample, number, gradient)
+                unless_torch_fails(check, target.implementation, target.builtin, "nor has torch each gradient alone")
 
-    return each(target.samples(thinned=False), compare)
+    return each(every, compare)
+
+
+def _check_alone(sample: Sample, number: int, expected: Tensor, function: Callable) -> None:
+    """The gradient by one input, where no other asks for its own."""
+    received = gradients(run(function, *_asking_for(sample, number)))
+    check_same(received, [expected], f"gradient by input {number} alone", noise=NOISE, strides=False)
+
+
+def _asking_for(sample: Sample, number: int) -> tuple[tuple, dict]:
+    """The arguments, of which only one asks for a gradient."""
+    asking = leaves_of(sample)[number]
+    places = iter(range(len(leaves_of(sample))))
+
+    def only(value: Any) -> Any:
+        if not isinstance(value, Tensor) or not value.requires_grad:
+            return value
+        return asking if next(places) == number else value.detach()
+
+    return tree_map(only, (sample.args, dict(sample.kwargs)))
 
 
 def shifted_and_scaled(target: Target) -> Tally:
@@ -157,7 +185,7 @@ def overwritten(target: Target) -> Tally:
 
 
 def error_inputs(target: Target) -> Tally:
-    """What torch refuses is refused, with torch's type of exception."""
+    """What torch refuses is refused, with torch's type of exception; in our own tiers in four parts, or its words."""
     refused = list(target.refused())
 
     def compare(sample: Sample) -> None:
@@ -165,13 +193,27 @@ def error_inputs(target: Target) -> Tally:
         try:
             with warnings.catch_warnings(action="ignore"):  # torch may warn before it refuses
                 target.implementation(*sample.args, **sample.kwargs)
-        except expected:
+        except expected as error:
+            if target.tier not in (None, "naive") and not re.search("expected .*received ", str(error), re.DOTALL):
+                _check_words(str(error), target, sample)
             return
         except Exception as error:
             raise Mismatch(f"expected {expected.__name__}, received {error!r}") from error
         raise Mismatch(f"expected {expected.__name__}, and it was accepted")
 
     return each((sample for sample, _ in refused), compare)
+
+
+def _check_words(text: str, target: Target, sample: Sample) -> None:
+    """That a message which is not in four parts has three of torch's words, as that of an operation has."""
+    expected = ""
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            target.builtin(*sample.args, **sample.kwargs)
+        except Exception as error:
+            expected = str(error)
+    if len(telling_words(text) & telling_words(expected)) < 3:
+        raise Mismatch(f"expected a message in the four parts of conceptlab.core.message, received {text!r}")
 
 
 def purity(target: Target) -> Tally:

@@ -117,8 +117,8 @@ def groups_of_heads(tensors: Tensors, causal: bool, *others: Tensor | None) -> I
     if is_small(tensors):
         wholes = [_in_one_batch(each, B, H) for each in wholes]
         B, H = 1, B * H
-    most = max(1, NUMBERS // max(1, L * min(tensors.k.shape[2], keys_of_a_block(causal))))
-    heads = math.ceil(H / math.ceil(H / most)) if H else 1
+    most = max(1, NUMBERS // (L * min(tensors.k.shape[2], keys_of_a_block(causal))))
+    heads = math.ceil(H / math.ceil(H / most))
     for b in range(B):
         for h in range(0, H, heads):
             own = [_of_heads(each, b, h, heads) for each in wholes]
@@ -148,7 +148,7 @@ def tiles(tensors: Tensors, options: Options, rooms: Rooms, keys: int) -> Iterat
     of_query, of_key = roots(options.scale)
     queries = torch.mul(wide(tensors.q), of_query, out=rooms.take("queries", *tensors.q.shape))
     for first in range(0, S, keys):
-        if options.causal and first >= max(L, 1):
+        if options.causal and first >= L:
             return
         block = slice(first, min(first + keys, S))
         start = first if options.causal else 0

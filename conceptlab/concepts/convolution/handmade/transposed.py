@@ -5,7 +5,7 @@ from torch import Tensor
 from conceptlab.concepts.convolution.handmade.arguments import Numbers, check_sizes, check_tensors, each_axis, refuse
 from conceptlab.concepts.convolution.handmade.geometry import Geometry
 from conceptlab.concepts.convolution.handmade.rules import InputGradient
-from conceptlab.core import declare
+from conceptlab.core import declare, message
 
 ops = declare("nn", "handmade")
 
@@ -63,7 +63,8 @@ def _transposed(
 ) -> Tensor:
     check_tensors(name, rank, input, weight, bias)
     if isinstance(padding, str):
-        raise TypeError(f"{name}: argument 'padding' must be ints, not str: {padding!r} has a meaning for conv{rank}d.")
+        remedy = f"It has a meaning for conv{rank}d."
+        raise TypeError(message(name, expected="argument 'padding' of ints", received=repr(padding), remedy=remedy))
     settings = {"stride": stride, "padding": padding, "dilation": dilation, "output_padding": output_padding}
     *numbers, more = (each_axis(name, what, value, rank) for what, value in settings.items())
     geometry = Geometry(numbers[0], numbers[1], numbers[2], groups)

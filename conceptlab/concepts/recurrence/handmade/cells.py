@@ -12,13 +12,15 @@ from conceptlab.core import wide
 def rnn_tanh_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
-    return _step("rnn_tanh_cell", TANH, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
+    (h,) = _step("rnn_tanh_cell", TANH, input, (hx,), w_ih, w_hh, b_ih, b_hh)
+    return h
 
 
 def rnn_relu_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
-    return _step("rnn_relu_cell", RELU, input, (hx,), w_ih, w_hh, b_ih, b_hh)[0]
+    (h,) = _step("rnn_relu_cell", RELU, input, (hx,), w_ih, w_hh, b_ih, b_hh)
+    return h
 
 
 def lstm_cell(

@@ -90,7 +90,7 @@ class _GRU(Rule):
         *sizes: int,
     ) -> tuple[Tensor, ...]:
         a, H = products(x, w_ih, b_ih), h0.shape[1]
-        gates, ns, hs = Rows(a, 3 * H, sizes), Rows(a, H, sizes), Rows(a, H, sizes)
+        gates, ns, hs = (Rows(a.new_empty(len(a), width), sizes) for width in (3 * H, H, H))
         a_rz, a_n = a[:, : 2 * H].split(sizes), a[:, 2 * H :].split(sizes)
         weight, bias = for_steps(w_hh, sizes), w_hh.new_zeros(1) if b_hh is None else b_hh
         carried, room = Carried(h0), None
@@ -175,7 +175,7 @@ def _chain(
     sizes, H = ctx.sizes, z.shape[1]
     zs, dys, Ps = (one.split(sizes) for one in (z, dy, P))
     extra = None if more is None else more.split(sizes)
-    du, dhs = Rows(dy, 3 * H, sizes), Rows(dy, H, sizes)
+    du, dhs = (Rows(dy.new_empty(len(dy), width), sizes) for width in (3 * H, H))
     carried, room, room_u = Carried(dh_n), None, None
     dh = carried.none
     for t, changed in walk(sizes, not ctx.reverse):

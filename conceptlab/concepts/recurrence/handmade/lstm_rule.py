@@ -93,7 +93,7 @@ class _LSTM(Rule):
         *sizes: int,
     ) -> tuple[Tensor, ...]:
         a, H = products(x, w_ih, b_ih, b_hh), c0.shape[1]
-        us, hs, cs = Rows(a, 4 * H, sizes, memory=a), Rows(a, h0.shape[1], sizes), Rows(a, H, sizes)
+        us, hs, cs = Rows(a, sizes), *(Rows(a.new_empty(len(a), width), sizes) for width in (h0.shape[1], H))
         weight, down = for_steps(w_hh, sizes), None if w_hr is None else for_steps(w_hr, sizes)
         carried_h, carried_c = Carried(h0), Carried(c0)
         # what a step makes overwrites the product with the input
@@ -221,7 +221,7 @@ def _chain(
     H = known.m.shape[1]
     more_c, more_u = (None if x is None else x.split(sizes) for x in arriving[3:])
     dys, of_c, of_m, kappa = (x.split(sizes) for x in (arriving[0], *known[:3]))
-    du, dhs = Rows(known.m, 4 * H, sizes), [w_hh] * len(sizes)
+    du, dhs = Rows(known.m.new_empty(len(known.m), 4 * H), sizes), [w_hh] * len(sizes)
     carried_h, carried_c = Carried(arriving[1]), Carried(arriving[2])
     dh, dc, u_room, dc_room = carried_h.none, carried_c.none, None, None
     for t, changed in walk(sizes, not reverse):

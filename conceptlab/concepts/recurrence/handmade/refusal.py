@@ -42,7 +42,8 @@ def require_weights(
             refuse(problem, f"shape ({rows}, {columns}), as input and hidden state have it", tuple(weight.shape))
     for name, bias in zip(("bias_ih", "bias_hh"), biases, strict=False):
         if bias is not None and tuple(bias.shape) != (rows,):
-            refuse(f"{where}: {name}", f"shape ({rows},)", tuple(bias.shape))
+            # torch repeats some others
+            refuse(f"{where}: {name}", f"shape ({rows},)", tuple(bias.shape), NotImplementedError)
 
 
 def sizes_of(where: str, data: Tensor, batch_sizes: Tensor) -> list[int]:

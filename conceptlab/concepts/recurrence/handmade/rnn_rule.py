@@ -78,7 +78,7 @@ class _RNN(Rule):
         *sizes: int,
     ) -> tuple[Tensor, Tensor]:
         a = products(x, w_ih, b_ih, b_hh)
-        hs, of_input = Rows(a, h0.shape[1], sizes, memory=a), a.split(sizes)
+        hs, of_input = Rows(a, sizes), a.split(sizes)
         weight, carried = for_steps(w_hh, sizes), Carried(h0)
         h = carried.none
         for t, changed in walk(sizes, reverse):
@@ -100,7 +100,7 @@ class _RNN(Rule):
         x, h0, w_ih, w_hh, hs = ctx.saved_tensors
         sizes = ctx.sizes
         dys, slopes = or_zeros(dy, hs).split(sizes), _slopes(hs, ctx.is_relu).split(sizes)
-        rows, carried = Rows(hs, hs.shape[1], sizes), Carried(or_zeros(dh_n, h0))
+        rows, carried = Rows(torch.empty_like(hs), sizes), Carried(or_zeros(dh_n, h0))
         dh = carried.none
         for t, changed in walk(sizes, not ctx.reverse):
             if changed:

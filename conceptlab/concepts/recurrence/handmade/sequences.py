@@ -182,7 +182,7 @@ def _stacked(
     steps = input.transpose(0, 1) if batch_first else input
     # of packed rows those behind the last step belong to none
     rows = wide(steps[: sum(sizes)] if packed else steps.reshape(sum(sizes), steps.shape[2]))  # (N, D)
-    first = list(zip(*(wide(state).unbind(0) for state in states), strict=True))
+    first = list(zip(*map(wide, states), strict=True))
     last: list[tuple[Tensor, ...]] = []
     for number, layer in enumerate(layers):
         if number and dropout:

@@ -47,15 +47,14 @@ class Carried:
 
 
 class Rows:
-    """One result for each step, side by side in memory; of their own, and joined, where something is recorded.
+    """One result for each step, side by side in ``memory``; of their own, and joined, where something is recorded.
 
-    ``room[t]`` is where step t may write its result, None where it may not; ``steps[t]`` is the result. ``memory`` may
-    be given; else it is new, for rows of ``width`` numbers.
+    ``room[t]`` is where step t may write its result, None where it may not; ``steps[t]`` is the result.
     """
 
-    def __init__(self, like: Tensor, width: int, sizes: Sequence[int], memory: Tensor | None = None) -> None:
-        self.memory = None if is_recorded() else like.new_empty(sum(sizes), width) if memory is None else memory
-        self.room = [None] * len(sizes) if self.memory is None else self.memory.split(sizes)
+    def __init__(self, memory: Tensor, sizes: Sequence[int]) -> None:
+        self.memory = None if is_recorded() else memory
+        self.room = [None] * len(sizes) if self.memory is None else memory.split(sizes)
         self.steps: list[Any] = list(self.room)
 
     def put(self, t: int, result: Tensor) -> None:
@@ -88,8 +87,9 @@ def for_steps(weight: Tensor, sizes: Sequence[int]) -> Tensor:
 
 def before(states: Tensor, initial: Tensor, sizes: Sequence[int], reverse: bool) -> Tensor:
     """For each row of each step, the state of the step before it, in the layer's order."""
-    if sizes[0] == sizes[-1]:
-        others = (states[sizes[0] :], initial) if reverse else (initial, states[: -sizes[0]])
+    rows = sizes[0]
+    if rows == sizes[-1]:
+        others = (states[rows:], initial) if reverse else (initial, states[:-rows])
         return torch.cat(others)
     carried, steps = Carried(initial), states.split(list(sizes))
     found, state = list(steps), carried.none
