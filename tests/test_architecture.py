@@ -26,9 +26,9 @@ CONCEPT_NAMES = [name for name in registry.concepts if (ROOT / "concepts" / name
 LEVELS = (
     ("core",),
     ("concepts",),
-    ("nn", "optim", "transforms", "engine", "swapping", "lightning", "stubs", "catalog", "missing"),
+    ("nn", "optim", "transforms", "engine", "swapping", "models", "lightning", "stubs", "catalog", "missing"),
     ("verify", "bench"),
-    ("configuration", "data", "models", "tasks", "compare", "launch"),
+    ("configuration", "data", "tasks", "compare", "launch"),
     ("cli",),
 )
 """Who may import whom: a folder itself, its neighbours and all above it in this list."""

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torchvision
 from torch import nn
 
 from conceptlab.bench.stopwatch import interleaved
+from conceptlab.models import GPT, CharRNN
 from conceptlab.swapping import swap
+
+Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -17,11 +21,23 @@ class Network:
 
     Attributes:
         build: makes it.
-        shape: the shape of a batch.
+        batch: draws a batch of inputs, and of targets for cross-entropy.
+        optimizer: built of the parameters.
     """
 
     build: Callable[[], nn.Module]
-    shape: tuple[int, ...]
+    batch: Callable[[], Batch]
+    optimizer: Callable[..., torch.optim.Optimizer]
+
+
+def _images(*shape: int) -> Callable[[], Batch]:
+    """Images (B, C, H, W), each of one of ten classes."""
+    return lambda: (torch.randn(shape), torch.randint(10, shape[:1]))
+
+
+def _text(*shape: int) -> Callable[[], Batch]:
+    """Characters (B, T), and those after them."""
+    return lambda: (torch.randint(CHARACTERS, shape), torch.randint(CHARACTERS, shape))
 
 
 def _lenet() -> nn.Module:
@@ -40,9 +56,18 @@ def _resnet18_cifar() -> nn.Module:
     return network
 
 
+CHARACTERS = 65
+"""How many tiny Shakespeare has."""
+
+_sgd = partial(torch.optim.SGD, lr=0.01, momentum=0.9)
+_adamw = partial(torch.optim.AdamW, lr=0.003, betas=(0.9, 0.99))
+
 NETWORKS = {
-    "lenet": Network(_lenet, (64, 1, 28, 28)),
-    "resnet18-cifar": Network(_resnet18_cifar, (16, 3, 32, 32)),
+    "lenet": Network(_lenet, _images(64, 1, 28, 28), _sgd),
+    "resnet18-cifar": Network(_resnet18_cifar, _images(16, 3, 32, 32), _sgd),
+    # those of the experiments text_gpt and text_lstm
+    "gpt": Network(partial(GPT, CHARACTERS, context=64), _text(12, 64), partial(_adamw, weight_decay=0.1)),
+    "char_lstm": Network(partial(CharRNN, CHARACTERS), _text(12, 64), _adamw),
 }
 
 
@@ -55,16 +80,17 @@ def step_ratio(name: str, tier: str, device: str = "cpu", rounds: int = 11) -> t
 def _step(network: Network, tier: str, device: str) -> Callable[[], None]:
     torch.manual_seed(0)
     model = network.build().to(device)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    optimizer = network.optimizer(model.parameters())
     loss = nn.CrossEntropyLoss()
     if tier != "builtin":
-        for target in (model, loss, optimizer):
+        swap(model, tier, functions=True)
+        for target in (loss, optimizer):
             swap(target, tier)
-    x, y = torch.randn(network.shape, device=device), torch.randint(10, network.shape[:1], device=device)
+    x, y = (each.to(device) for each in network.batch())
 
     def step() -> None:
         optimizer.zero_grad()
-        loss(model(x), y).backward()
+        loss(model(x).flatten(0, -2), y.flatten()).backward()
         optimizer.step()
 
     return step

@@ -10,8 +10,8 @@ from conceptlab.core import registry
 _TEMPLATE = """\
 # Benchmarks
 
-Made by `conceptlab bench --network lenet --network resnet18-cifar --markdown docs/benchmarks.md`; `--compiled` fills
-the column of that name.
+Made by `conceptlab bench {% for name in networks %}--network {{ name }} {% endfor %}--markdown docs/benchmarks.md`;
+`--compiled` fills the column of that name.
 
 Time and memory of the tier `{{ conditions.tier }}` as multiples of torch's own, or, of what torch lacks, of the
 definition's: below 1 is better. Forward and backward

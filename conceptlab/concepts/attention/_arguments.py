@@ -195,6 +195,8 @@ def _with_heads(each: Tensor, query: Tensor) -> Tensor:
 
 
 def _leading_axes(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, ...]:
+    if query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
+        return tuple(query.shape[:-2])
     try:
         return tuple(torch.broadcast_shapes(query.shape[:-2], key.shape[:-2], value.shape[:-2]))
     except RuntimeError:

@@ -51,11 +51,11 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield Sample(f"dropout {p}, causal", (*three(), None, p, True))
     # more keys than a block has, and more queries
     yield Sample("blocks", three(2, L=3, S=300))
-    yield Sample("blocks, numbers", (*three(2, L=2, S=300), x(2, 300)))
+    yield Sample("blocks, numbers", (*three(2, L=2, S=300), x(2, 2, 300)))
     yield Sample("blocks, one number a query", (*three(2, L=2, S=300), x(2, 1).detach()))
     yield Sample("blocks, booleans", (*three(2, L=2, S=300), some(2, 300)))
     yield Sample("blocks, dropout", (*three(L=2, S=300), None, 0.3))
-    yield Sample("blocks, causal", three(L=260, S=260, E=2), {"is_causal": True}, finite_only=_UNSEEN)
+    yield Sample("blocks, causal", three(8, L=260, S=260, E=2), {"is_causal": True}, finite_only=_UNSEEN)
     yield Sample("blocks, causal, more keys", three(L=140, S=300, E=2), {"is_causal": True}, finite_only=_UNSEEN)
     yield Sample("blocks, causal, more queries", three(L=300, S=140, E=2), {"is_causal": True}, finite_only=_UNSEEN)
     # more scores than a tile has: some heads at a time

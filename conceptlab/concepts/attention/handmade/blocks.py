@@ -52,7 +52,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.concepts.attention._arguments import roots, scores
+from conceptlab.concepts.attention._arguments import roots
 from conceptlab.concepts.attention.handmade.tiles import (
     Options,
     Rooms,
@@ -60,13 +60,16 @@ from conceptlab.concepts.attention.handmade.tiles import (
     add_product,
     dropped,
     from_row,
-    groups_of_heads,
     is_small,
     keys_of_a_block,
+    of_seen,
+    portions,
     product,
+    scaled,
     takes_all_heads,
     tiles,
     weights,
+    weights_again,
 )
 from conceptlab.core import Rule, exp, is_recorded, room, save, wide
 
@@ -87,13 +90,13 @@ class Attention(Rule):
     ) -> tuple[Tensor, Tensor, Tensor]:
         tensors, options = Tensors(q, k, v, bias, kept), Options(scale, rest, causal)
         if takes_all_heads(q):
-            return _attend(tensors, options, Rooms(), (None, None, None))
+            return _attend(scaled(tensors, options, Rooms()), options, Rooms(), (None, None, None))
         B, H, L, _ = q.shape
         dtype = torch.promote_types(q.dtype, torch.float32)
         y, total, top = (q.new_empty(B, H, L, size, dtype=dtype) for size in (v.shape[-1], 1, 1))
         rooms = Rooms(y)
-        for own, *outs in groups_of_heads(tensors, causal, y, total, top):
-            _attend(own, options, rooms, outs)
+        for portion in portions(tensors, options, rooms, (y, total, top)):
+            _attend(portion.tensors, options, rooms, portion.by_query)
         return y, total, top
 
     @staticmethod
@@ -109,9 +112,9 @@ class Attention(Rule):
         needed = ctx.needs_input_grad[:4]
         outcome = y, total, top.detach(), torch.zeros_like(y) if g is None else g, g_total
         if takes_all_heads(y):
-            grads = _gradients(tensors, options, outcome, needed, Rooms(), (None, None, None))
+            grads = _gradients(scaled(tensors, options, Rooms()), options, outcome, needed, Rooms(), (None, None, None))
         else:
-            grads = _gradients_by_heads(tensors, options, outcome, needed)
+            grads = _gradients_in_portions(tensors, options, outcome, needed)
         in_dtype = (d if d is None else d.to(x.dtype) for d, x in zip(grads, tensors, strict=False))
         return *in_dtype, None, None, None, None
 
@@ -120,20 +123,21 @@ class Attention(Rule):
         ctx: Any, q_t: Tensor | None, k_t: Tensor | None, v_t: Tensor | None, bias_t: Tensor | None, *_: None
     ) -> tuple[Tensor, Tensor, Tensor]:
         q, k, v, bias, kept, _, total, top = ctx.saved_tensors
-        scale, rest, causal = ctx.scalars
-        q, k, v = wide(q), wide(k), wide(v)
-        p = exp(scores(q, k, scale, bias, causal) - top.detach()) / total
+        options = Options(*ctx.scalars)
+        (tile,) = tiles(scaled(Tensors(q, k, v, bias, kept), options, Rooms()), options, Rooms(), k.shape[-2])
+        p = weights(of_seen(tile, Rooms()), top.detach()) / total
+        of_query, of_key = roots(options.scale)
         z_t = torch.zeros_like(p)
         if q_t is not None:
-            z_t = z_t + wide(q_t) @ k.mT * scale
+            z_t = z_t + wide(q_t) @ tile.k.mT * of_query
         if k_t is not None:
-            z_t = z_t + q @ wide(k_t).mT * scale
+            z_t = z_t + tile.q @ wide(k_t).mT * of_key
         if bias_t is not None:
             z_t = z_t + bias_t
         mean_t = (p * z_t).sum(-1, keepdim=True)
-        y_t = dropped(p * (z_t - mean_t), kept, rest) @ v
+        y_t = dropped(p * (z_t - mean_t), tile.kept, options.rest) @ tile.v
         if v_t is not None:
-            y_t = y_t + dropped(p, kept, rest) @ wide(v_t)
+            y_t = y_t + dropped(p, tile.kept, options.rest) @ wide(v_t)
         return y_t, total * mean_t, torch.zeros_like(top)
 
 
@@ -141,9 +145,13 @@ def _attend(
     tensors: Tensors, options: Options, rooms: Rooms, outs: Sequence[Tensor | None]
 ) -> tuple[Tensor, Tensor, Tensor]:
     """y, ℓ and m, in ``outs`` if these are there."""
-    for start, block, z, _, _, v, kept in tiles(tensors, options, rooms, keys_of_a_block(options.causal)):
-        if block.start == 0:
-            top = torch.amax(z, -1, keepdim=True, out=outs[2]).clamp_min_(torch.finfo(z.dtype).min)
+    for tile in tiles(tensors, options, rooms, keys_of_a_block(options.causal)):
+        start, v, kept = tile.start, tile.v, tile.kept
+        z = of_seen(tile, rooms)
+        if tile.block.start == 0:
+            top = torch.amax(z, -1, keepdim=True, out=outs[2])
+            if tensors.bias is not None:
+                top.clamp_min_(torch.finfo(z.dtype).min)
             p = weights(z, top)
             total = torch.sum(p, -1, keepdim=True, out=outs[1])
             u = product(dropped(p, kept, options.rest), v, outs[0])
@@ -155,8 +163,9 @@ def _attend(
         total_so_far.mul_(shrunk).add_(p.sum(-1, keepdim=True))
         add_product(u_so_far.mul_(shrunk), dropped(p, kept, options.rest), v)
         before.copy_(now)
-    # it is, the largest score counting 1, but where all keys are hidden
-    total.clamp_min_(1)
+    if tensors.bias is not None:
+        # it is, the largest score counting 1, but where all keys are hidden
+        total.clamp_min_(1)
     return u.div_(total), total, top
 
 
@@ -164,24 +173,26 @@ Outcome = tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]
 """y, ℓ and m, and the gradients that arrive at the first two."""
 
 
-def _gradients_by_heads(
+def _gradients_in_portions(
     tensors: Tensors, options: Options, outcome: Outcome, needed: tuple[bool, ...]
 ) -> list[Tensor | None]:
     dtype = outcome[0].dtype
     # as the inputs lie in memory; what is taken together has to lie together
     format = torch.contiguous_format if is_small(tensors) else torch.preserve_format
-    wholes: list[Tensor | None] = [
+    of_q, of_k, of_v = (
         torch.empty_like(x, dtype=dtype, memory_format=format) if needs else None
-        for x, needs in zip((tensors.q, tensors.k, tensors.v), needed, strict=False)
-    ]
+        for x, needs in zip(tensors[:3], needed, strict=False)
+    )
     # a sum, where heads have the mask in common
     of_bias = torch.zeros_like(tensors.bias, dtype=dtype) if tensors.bias is not None and needed[3] else None
     rooms = Rooms(outcome[0])
-    for own, *rest in groups_of_heads(tensors, options.causal, *outcome, *wholes, of_bias):
-        part = _gradients(own, options, rest[:5], needed, rooms, rest[5:8])[3]  # type: ignore[arg-type]
-        if part is not None:
-            rest[8].add_(part)
-    return [*wholes, of_bias]
+    for part in portions(tensors, options, rooms, (*outcome, of_q), (of_k, of_v), (of_bias,)):
+        *own, q_out = part.by_query
+        outs = q_out, *part.by_key
+        more = _gradients(part.tensors, options, own, needed, rooms, outs)[3]  # type: ignore[arg-type]
+        if more is not None:
+            part.masks[0].add_(more)  # type: ignore[union-attr]
+    return [of_q, of_k, of_v, of_bias]
 
 
 def _gradients(
@@ -197,29 +208,30 @@ def _gradients(
     S = tensors.k.shape[-2]
     # what is differentiated again is done at once
     keys = S if is_recorded() and not torch.compiler.is_compiling() else keys_of_a_block(options.causal)
-    g = torch.div(g, total, out=rooms.take("upstream", *g.shape))
-    delta = None if keys >= S else torch.mul(g, y, out=rooms.take("products", *y.shape)).sum(-1, keepdim=True)
+    g = torch.div(g, total, out=rooms.take("upstream", g.shape))
+    delta = None if keys >= S else torch.mul(g, y, out=rooms.take("products", y.shape)).sum(-1, keepdim=True)
     if delta is not None and g_total is not None:
         delta = delta - g_total
-    half_of_query, half_of_key = roots(options.scale)
+    of_query, of_key = roots(options.scale)
     of_q: Tensor | None = None
     of_k, of_v = _Pieces(S, outs[1]), _Pieces(S, outs[2])
     of_bias: list[Tensor] = []
-    for start, block, z, q, k, v, kept in tiles(tensors, options, rooms, keys):
-        p = weights(z, from_row(top, start))
+    for tile in tiles(tensors, options, rooms, keys):
+        start, block, _, _, q, k, v, kept = tile
+        p = weights_again(tile, from_row(top, start), rooms)
         g_seeing = from_row(g, start)
         if needed[2]:
             of_v.add(block, dropped(p, kept, options.rest).mT, g_seeing)
-        slopes = product(g_seeing, v.mT, rooms.take("slopes", *z.shape))
+        slopes = product(g_seeing, v.mT, rooms.take("slopes", p.shape))
         d = dropped(slopes, kept, options.rest)
         a = _through_softmax(d, p, total, g_total) if delta is None else _through_block(d, p, from_row(delta, start))
         if needed[0]:
             if of_q is None:
-                of_q = product(a, k, outs[0], half_of_query)
+                of_q = product(a, k, outs[0], of_query)
             else:
-                add_product(from_row(of_q, start), a, k, half_of_query)
+                add_product(from_row(of_q, start), a, k, of_query)
         if needed[1]:
-            of_k.add(block, a.mT, q, half_of_key)
+            of_k.add(block, a.mT, q, of_key)
         if needed[3]:
             of_bias.append(_summed(a, tensors.bias))  # type: ignore[arg-type]
     return [of_q, of_k.joined(), of_v.joined(), _joined_columns(of_bias, tensors.bias)]
@@ -255,13 +267,14 @@ class _Pieces:
 
     def joined(self) -> Tensor | None:
         """Zeros for keys that no query sees."""
+        if self.out is not None:
+            if self.done < self.S:
+                self.out[..., self.done :, :].zero_()
+            return self.out
         if not self.pieces:
             return None
-        if self.done == self.S and (self.out is not None or len(self.pieces) == 1):
-            return self.pieces[0] if self.out is None else self.out
-        if self.out is not None:
-            self.out[..., self.done :, :].zero_()
-            return self.out
+        if self.done == self.S and len(self.pieces) == 1:
+            return self.pieces[0]
         *lead, _, D = self.pieces[0].shape
         return torch.cat([*self.pieces, self.pieces[0].new_zeros(*lead, self.S - self.done, D)], -2)
 

@@ -1,14 +1,14 @@
 """Tiles: the scores of some heads for one block of keys, and the memory they lie in."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from conceptlab.concepts.attention._arguments import added, roots
-from conceptlab.core import exp, is_recorded, keep, room, wide
+from conceptlab.core import exp, is_recorded, room, wide
 
 KEYS = 128
 """How many keys a block has under ``is_causal``; else twice as many."""
@@ -26,7 +26,7 @@ class Options(NamedTuple):
 
 
 class Tensors(NamedTuple):
-    """The inputs, of all heads (B, H, …) or of a group of them (h, …)."""
+    """The inputs, of all heads (B, H, …) or of some of them (h, …)."""
 
     q: Tensor
     k: Tensor
@@ -35,13 +35,23 @@ class Tensors(NamedTuple):
     kept: Tensor | None
 
 
+class Portion(NamedTuple):
+    """Some heads: their inputs, and what else belongs to them by query, by key, and by score."""
+
+    tensors: Tensors
+    by_query: Sequence[Tensor | None]
+    by_key: Sequence[Tensor | None]
+    masks: Sequence[Tensor | None]
+
+
 class Tile(NamedTuple):
     """One block of keys, and the queries that see any of them.
 
     Attributes:
         start: the first of the queries.
         block: which keys.
-        z: the scores (…, L, S), -∞ for keys that are not seen.
+        causal: whether each query sees no keys after its own; the first sees one.
+        z: the scores (…, L, S), of all keys, seen or not.
         q: the queries, and
         k: the keys, each times their half of the scale.
         v: the values.
@@ -50,6 +60,7 @@ class Tile(NamedTuple):
 
     start: int
     block: slice
+    causal: bool
     z: Tensor
     q: Tensor
     k: Tensor
@@ -64,30 +75,23 @@ class Rooms:
         self._like = like
         self._known: dict[str, Tensor] = {}
 
-    def take(self, what: str, *shape: int) -> Tensor | None:
-        """Room for a result of that shape, which is at most as large as the first of its kind."""
+    def take(self, what: str, shape: Sequence[int]) -> Tensor | None:
+        """Room for a result of that shape, (h, L, …)."""
         if self._like is None:
             return None
+        heads, rows, columns = shape
+        size = heads * rows * columns
         known = self._known.get(what)
-        if known is None:
-            known = self._known[what] = self._like.new_empty(shape)
-        return known if known.shape == shape else known.view(-1)[: math.prod(shape)].view(shape)
+        if known is None or known.numel() < size:
+            known = self._known[what] = self._like.new_empty(size)
+        return known.as_strided(shape, (rows * columns, columns, 1))
 
-    def seen(self, L: int, S: int, like: Tensor) -> Tensor:
-        """Which keys of a block its first queries see (L, S), as a mask for `keep`."""
-        dtype = torch.int64 if like.element_size() == 8 else torch.int32
-        return self._triangle("seen", lambda: torch.ones(L, S, dtype=dtype, device=like.device).tril(), L, S)
-
-    def hidden(self, L: int, S: int, like: Tensor) -> Tensor:
-        """-∞ for all others (L, S), and 0 for those."""
-        full = (L, S), -math.inf
-        return self._triangle("hidden", lambda: torch.full(*full, dtype=like.dtype, device=like.device).triu(1), L, S)
-
-    def _triangle(self, what: str, make: Callable[[], Tensor], L: int, S: int) -> Tensor:
-        if what not in self._known:
-            self._known[what] = make()
-        known = self._known[what]
-        return known if known.shape == (L, S) else known[:L, :S]
+    def hidden(self, rows: int, columns: int, like: Tensor) -> Tensor:
+        """-∞ right of the diagonal, for keys that come after their query, and 0 elsewhere."""
+        known = self._known.get("hidden")
+        if known is None or known.shape[0] < rows or known.shape[1] < columns:
+            known = self._known["hidden"] = like.new_full((rows, columns), -math.inf).triu_(1)
+        return known if known.shape == (rows, columns) else known[:rows, :columns]
 
 
 def takes_all_heads(like: Tensor) -> bool:
@@ -95,89 +99,112 @@ def takes_all_heads(like: Tensor) -> bool:
     return is_recorded() or like.device.type != "cpu"
 
 
-def keys_of_a_block(causal: bool) -> int:
-    return KEYS if causal else 2 * KEYS
-
-
 def is_small(tensors: Tensors) -> bool:
     """Whether a member of the batch, with all its heads, does not fill half a tile; not where a mask has a gradient."""
     B, H, L, _ = tensors.q.shape
     if tensors.bias is not None and tensors.bias.requires_grad:
         return False
-    return B > 1 and H * L * tensors.k.shape[2] <= NUMBERS // 2
+    return B == 1 or H * L * tensors.k.shape[2] <= NUMBERS // 2
 
 
-def groups_of_heads(tensors: Tensors, causal: bool, *others: Tensor | None) -> Iterator[tuple[Any, ...]]:
-    """The tensors of a group of heads whose tiles have about `NUMBERS` scores, and of ``others`` what belongs to it.
+def scaled(tensors: Tensors, options: Options, rooms: Rooms) -> Tensors:
+    """In float32 at least, and queries and keys each times their half of the scale."""
+    of_query, of_key = roots(options.scale)
+    q = torch.mul(wide(tensors.q), of_query, out=rooms.take("queries", tensors.q.shape))
+    k = torch.mul(wide(tensors.k), of_key, out=rooms.take("keys", tensors.k.shape))
+    return tensors._replace(q=q, k=k, v=wide(tensors.v))
+
+
+def portions(
+    tensors: Tensors,
+    options: Options,
+    rooms: Rooms,
+    by_query: Sequence[Tensor | None],
+    by_key: Sequence[Tensor | None] = (),
+    masks: Sequence[Tensor | None] = (),
+) -> Iterator[Portion]:
+    """The portions that all heads fall into, `scaled`, whose tiles have about `NUMBERS` scores.
 
     Small members of a batch are taken together.
     """
-    wholes: list[Tensor | None] = [*tensors, *others]
     B, H, L, _ = tensors.q.shape
-    if is_small(tensors):
-        wholes = [_in_one_batch(each, B, H) for each in wholes]
-        B, H = 1, B * H
-    most = max(1, NUMBERS // (L * min(tensors.k.shape[2], keys_of_a_block(causal))))
-    heads = math.ceil(H / math.ceil(H / most))
+    keys = min(tensors.k.shape[2], keys_of_a_block(options.causal))
+    heads = max(1, NUMBERS // (L * keys))
+    given = [tensors.q, *by_query], [tensors.k, tensors.v, *by_key], [tensors.bias, tensors.kept, *masks]
+    for of_batch in _in_batches(given, B, H, is_small(tensors)):
+        N = of_batch[0][0].shape[0]
+        for h in range(0, N, heads):
+            own: Any = of_batch if heads >= N else [[_of_heads(x, h, heads) for x in each] for each in of_batch]
+            (q, *of_q), (k, v, *of_k), (bias, kept, *of_scores) = own
+            yield Portion(scaled(Tensors(q, k, v, bias, kept), options, rooms), of_q, of_k, of_scores)
+
+
+def _in_batches(given: Sequence[list], B: int, H: int, together: bool) -> Iterator[Sequence[list[Any]]]:
+    """Of (B or 1, H or 1, …) what belongs to each member of the batch; or to all of them as (B · H, …)."""
+    if together:
+        yield [[_in_one_batch(x, B, H) for x in each] for each in given]
+        return
     for b in range(B):
-        for h in range(0, H, heads):
-            own = [_of_heads(each, b, h, heads) for each in wholes]
-            yield Tensors(*own[:5]), *own[5:]  # type: ignore[arg-type]
+        yield [[x if x is None else x[b if x.shape[0] > 1 else 0] for x in each] for each in given]
 
 
 def _in_one_batch(each: Tensor | None, B: int, H: int) -> Tensor | None:
-    """(B, H, …) as (1, B · H, …), where there is one for each of them."""
-    if each is None or each.shape[:2] == (1, 1):
-        return each
-    if each.shape[:2] != (B, H):
-        each = each.expand(B, H, *each.shape[2:])
-    return each.reshape(1, B * H, *each.shape[2:])
-
-
-def _of_heads(each: Tensor | None, b: int, h: int, heads: int) -> Tensor | None:
-    """Of (B or 1, H or 1, …), what broadcasts to these heads (h, …)."""
     if each is None:
         return None
-    of_member = each[b] if each.shape[0] > 1 else each[0]
-    return of_member if each.shape[1] <= heads else of_member[h : h + heads]
+    if each.shape[:2] == (1, 1):
+        return each[0]
+    if each.shape[:2] != (B, H):
+        each = each.expand(B, H, *each.shape[2:])
+    return each.reshape(B * H, *each.shape[2:])
+
+
+def _of_heads(each: Tensor | None, h: int, heads: int) -> Tensor | None:
+    """Of (H or 1, …), what broadcasts to these heads."""
+    return each if each is None or each.shape[0] <= heads else each[h : h + heads]
+
+
+def keys_of_a_block(causal: bool) -> int:
+    return KEYS if causal else 2 * KEYS
 
 
 def tiles(tensors: Tensors, options: Options, rooms: Rooms, keys: int) -> Iterator[Tile]:
     """Block after block of so many ``keys``, up to the last that is seen. Each takes the rooms of the one before."""
-    L, S = tensors.q.shape[-2], tensors.k.shape[-2]
-    of_query, of_key = roots(options.scale)
-    queries = torch.mul(wide(tensors.q), of_query, out=rooms.take("queries", *tensors.q.shape))
-    for first in range(0, S, keys):
-        if options.causal and first >= L:
+    q, k, v, bias_of_all, kept_of_all = tensors
+    S = k.shape[-2]
+    for begin in range(0, S, keys):
+        if options.causal and begin >= q.shape[-2]:
             return
-        block = slice(first, min(first + keys, S))
-        start = first if options.causal else 0
-        q = from_row(queries, start)
-        k, v = (wide(each if block.stop - first == S else each[..., block, :]) for each in (tensors.k, tensors.v))
-        k = torch.mul(k, of_key, out=rooms.take("keys", *k.shape))
-        z = product(q, k.mT, rooms.take("scores", *q.shape[:-1], k.shape[-2]))
-        if tensors.bias is not None:
-            bias = tensors.bias if tensors.bias.shape[-1] == 1 else tensors.bias[..., block]
+        block = slice(begin, min(begin + keys, S))
+        start = begin if options.causal else 0
+        of_q = from_row(q, start)
+        of_k, of_v = (each if block.stop - begin == S else each[..., block, :] for each in (k, v))
+        room_of_z = rooms.take("scores", (*of_q.shape[:-1], block.stop - begin))
+        z = product(of_q, of_k.mT, room_of_z)
+        if bias_of_all is not None:
+            bias = bias_of_all if bias_of_all.shape[-1] == 1 else bias_of_all[..., block]
             z = torch.add(z, added(bias, z), out=room(z))
-        if options.causal:
-            z = _without_future(z, rooms)
-        yield Tile(start, block, z, q, k, v, None if tensors.kept is None else tensors.kept[..., start:, block])
+        kept = None if kept_of_all is None else kept_of_all[..., start:, block]
+        yield Tile(start, block, options.causal, z, of_q, of_k, of_v, kept)
 
 
 def from_row(each: Tensor, start: int) -> Tensor:
     return each if start == 0 else each[..., start:, :]
 
 
-def _without_future(z: Tensor, rooms: Rooms) -> Tensor:
-    """The scores of a tile, with -∞ where a query does not see a key."""
-    L, S = z.shape[-2:]
-    if room(z) is None:
-        return z.masked_fill(rooms.seen(L, S, z) == 0, -math.inf)
-    # the first queries are the block's own; those after them see all of it
-    L = min(L, S)
-    own = z if z.shape[-2] == L else z[..., :L, :]
+def of_seen(tile: Tile, rooms: Rooms) -> Tensor:
+    """The scores, -∞ where a query does not see a key."""
+    z = tile.z
+    if not tile.causal:
+        return z
+    if is_recorded():
+        future = torch.ones(z.shape[-2:], dtype=torch.bool, device=z.device).triu(1)
+        return z.masked_fill(future, -math.inf)
     # the score itself must not count: it may be infinite
-    keep(own, rooms.seen(L, S, z), room=own).add_(rooms.hidden(L, S, z))
+    z.tril_()
+    L, S = z.shape[-2:]
+    # the first queries are the block's own; those after them see all of it
+    own = z if L <= S else z[..., :S, :]
+    own.add_(rooms.hidden(min(L, S), S, z))
     return z
 
 
@@ -185,6 +212,13 @@ def weights(z: Tensor, top: Tensor) -> Tensor:
     """$e^{Z - m}$, which would have to be divided by their sum."""
     shifted = torch.sub(z, top, out=room(z))
     return exp(shifted, room=room(shifted))
+
+
+def weights_again(tile: Tile, top: Tensor, rooms: Rooms) -> Tensor:
+    """The weights of the keys that are seen, when the largest score is known already."""
+    if not tile.causal or is_recorded():
+        return weights(of_seen(tile, rooms), top)
+    return weights(tile.z, top).tril_()
 
 
 def dropped(p: Tensor, kept: Tensor | None, rest: float) -> Tensor:

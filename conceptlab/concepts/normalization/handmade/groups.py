@@ -17,6 +17,8 @@ $$ s_c = \sum_{n \in c} g_n, \quad t_c = \sum_{n \in c} g_n \hat x_n, \qquad
    \frac{\partial L}{\partial \beta_c} = \sum_{\text{samples}} s_c, \quad
    \frac{\partial L}{\partial \gamma_c} = \sum_{\text{samples}} r\, t_c $$
 
+($t_c$ as $\sum g_n x_n - \mu s_c$, which spares a pass, and is as exact as the gradient itself.)
+
 The statistics gather the channels of a group. Each $y_n$ depends on $\mu$ with slope $-\gamma_c r$, on $r$ with slope
 $\gamma_c \hat x_n$:
 
@@ -50,6 +52,7 @@ from conceptlab.concepts.normalization.handmade.refusal import (
     refuse,
     require_dtypes,
     require_fractions,
+    through_statistics,
 )
 from conceptlab.core import Rule, room, save
 
@@ -122,12 +125,15 @@ class _OfGroups(Rule):
     @staticmethod
     def backward(ctx: Any, g: Tensor | None, g_mean: Tensor | None, g_rstd: Tensor | None) -> tuple[Tensor | None, ...]:
         x, weight, mean, rstd = ctx.saved_tensors
+        g_mean, g_rstd = through_statistics(g_mean, g_rstd)
         size = ctx.size
         n = _values(x, size)
-        centred = _groups(x, size) - mean
+        # by channel: what is regrouped between two passes, a compiler does not vectorise
+        planes, mean = _planes(x), _over_channels(mean, size)
         g = _planes(torch.zeros_like(x) if g is None else g)
-        gx = _planes(centred.view(x.shape)) * g
+        gx = planes.to(mean.dtype) * g
         sum_g, sum_gx = (t.sum(2, keepdim=True, dtype=mean.dtype) for t in (g, gx))
+        sum_gx = sum_gx - mean * sum_g
         grad_x = grad_weight = grad_bias = None
         if ctx.needs_input_grad[3]:
             grad_weight = (_over_channels(rstd, size) * sum_gx).sum(0).view(-1).to(weight.dtype)
@@ -140,8 +146,9 @@ class _OfGroups(Rule):
                 from_mean = from_mean + g_mean
             if g_rstd is not None:
                 from_rstd = from_rstd + g_rstd
-            without_g = torch.mul(centred, from_rstd * rstd.pow(3) / -n, out=room(centred))
-            without_g = torch.add(without_g, from_mean / n, out=room(without_g)).view(gx.shape)
+            b, d = (_over_channels(t / n, size) for t in (-from_rstd * rstd.pow(3), from_mean))
+            without_g = torch.mul(planes, b, out=room(gx))
+            without_g = torch.add(without_g, d - b * mean, out=room(without_g))
             grad_x = torch.addcmul(without_g, g, a, out=room(without_g)).view(x.shape).to(x.dtype)
         return grad_x, None, None, grad_weight, grad_bias, None, None, None
 

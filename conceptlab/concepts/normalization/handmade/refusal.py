@@ -1,4 +1,4 @@
-"""What the kinds of normalization have in common besides arithmetic: dtypes, memory layouts, and how they refuse."""
+"""What the kinds of normalization share besides arithmetic: dtypes, layouts, refusals, and what compilers need."""
 
 from typing import NoReturn
 
@@ -32,6 +32,14 @@ def require_fractions(where: str, input: Tensor) -> None:
 def precise(x: Tensor) -> torch.dtype:
     """The dtype of statistics: float32, or x's dtype where that is wider."""
     return torch.float64 if x.dtype is torch.float64 else torch.float32
+
+
+def through_statistics(*grads: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The gradients that come back through statistics, which only a second derivative sends.
+
+    A compiler knows none, and gives zeros, over which it would compute sums.
+    """
+    return tuple(None for _ in grads) if torch.compiler.is_compiling() else grads
 
 
 def in_torch_layout(y: Tensor, input: Tensor) -> Tensor:

@@ -50,6 +50,7 @@ from conceptlab.concepts.normalization.handmade.refusal import (
     refuse,
     require_dtypes,
     require_fractions,
+    through_statistics,
 )
 from conceptlab.core import Rule, require_real, room, save
 
@@ -105,6 +106,7 @@ class _LayerNorm(Rule):
     @staticmethod
     def backward(ctx: Any, g: Tensor | None, g_z: Tensor | None, g_rstd: Tensor | None) -> tuple[Tensor | None, ...]:
         weight, z, rstd = ctx.saved_tensors
+        g_z, g_rstd = through_statistics(g_z, g_rstd)
         n = z.shape[1]
         g = torch.zeros_like(z) if g is None else _rows(g, ctx.axes, z.dtype)
         grad_x = grad_weight = grad_bias = None
@@ -159,6 +161,7 @@ class _RMSNorm(Rule):
     @staticmethod
     def backward(ctx: Any, g: Tensor | None, g_rstd: Tensor | None) -> tuple[Tensor | None, ...]:
         x, weight, rstd = ctx.saved_tensors
+        (g_rstd,) = through_statistics(g_rstd)
         z = _rows(x, ctx.axes, rstd.dtype) * rstd
         g = torch.zeros_like(z) if g is None else _rows(g, ctx.axes, z.dtype)
         gz = g * z
@@ -206,7 +209,10 @@ def _rstd(rows: Tensor, eps: float) -> Tensor:
 
 def _sum(rows: Tensor, weight: Tensor | None = None) -> Tensor:
     """The sum of each row, weighted: (M, 1)."""
-    return rows.sum(1, keepdim=True) if weight is None else (rows @ weight).unsqueeze(1)
+    if weight is None:
+        return rows.sum(1, keepdim=True)
+    # a compiler joins a sum with what is summed, and leaves a product of its own alone
+    return (rows * weight).sum(1, keepdim=True) if torch.compiler.is_compiling() else (rows @ weight).unsqueeze(1)
 
 
 def _flat(weight: Tensor | None, dtype: torch.dtype) -> Tensor | None:

@@ -99,12 +99,12 @@ class _LSTM(Rule):
         # what a step makes overwrites the product with the input
         of_input: Any = a.split(sizes) if us.memory is None else us.room
         of_g = None if us.memory is None else a[:, 2 * H : 3 * H].split(sizes)
-        h, c, sigmoids = carried_h.none, carried_c.none, None
+        h, c, sigmoids, k_room = carried_h.none, carried_c.none, None, None
         for t, changed in walk(sizes, reverse):
             if changed:
                 h, c = carried_h.fit(h, sizes[t]), carried_c.fit(c, sizes[t])
                 if of_g is not None:
-                    sigmoids = a.new_empty(sizes[t], 4 * H)
+                    sigmoids, k_room = a.new_empty(sizes[t], 4 * H), a.new_empty(sizes[t], H)
                     i, f, g, o = columns(sigmoids, 4)
             u = us.steps[t] = torch.addmm(of_input[t], h, weight, out=us.room[t])
             if of_g is None:
@@ -112,8 +112,9 @@ class _LSTM(Rule):
             else:
                 torch.sigmoid(u, out=sigmoids)
                 torch.tanh(of_g[t], out=g)
-            c = cs.steps[t] = torch.addcmul(f * c, i, g, out=cs.room[t])
-            k = torch.tanh(c)
+            c = torch.mul(f, c, out=cs.room[t])
+            c = cs.steps[t] = torch.addcmul(c, i, g, out=cs.room[t])
+            k = torch.tanh(c, out=k_room)
             h = torch.mul(o, k, out=hs.room[t]) if down is None else torch.mm(o * k, down, out=hs.room[t])
             hs.steps[t] = h
         return hs.whole(), carried_h.end(h), carried_c.end(c), cs.whole(), us.whole()
@@ -224,15 +225,19 @@ def _chain(
     du, dhs = Rows(known.m.new_empty(len(known.m), 4 * H), sizes), [w_hh] * len(sizes)
     carried_h, carried_c = Carried(arriving[1]), Carried(arriving[2])
     dh, dc, u_room, dc_room = carried_h.none, carried_c.none, None, None
+    u: Any = None
     for t, changed in walk(sizes, not reverse):
         if changed:
-            dh, dc = carried_h.fit(dh, sizes[t]), carried_c.fit(dc, sizes[t])
+            dh = carried_h.fit(dh if u is None else u @ w_hh, sizes[t]) + dys[t]
+            dc = carried_c.fit(dc, sizes[t])
             if du.memory is not None:
                 room = known.m.new_empty(sizes[t], 5, H)
                 u_room, of_dc_room, o_room, c_room = room[:, 1:].flatten(1), room[:, :4], room[:, 4], room[:, 0]
                 dc_room = known.m.new_empty(sizes[t], H)
                 dc_column = dc_room.unsqueeze(1)
-        dh = dhs[t] = dh + dys[t]
+        else:
+            dh = torch.addmm(dys[t], u, w_hh)
+        dhs[t] = dh
         dm = dh if w_hr is None else dh @ w_hr
         dc = torch.addcmul(dc, dm, kappa[t], out=dc_room)
         if more_c is not None:
@@ -247,6 +252,6 @@ def _chain(
         if more_u is not None:
             u = u + more_u[t]
         du.put(t, u)
-        dh = u @ w_hh
+    dh = u @ w_hh
     all_dh = dh if w_hr is None else torch.cat(dhs)
     return du.whole(), all_dh, carried_h.end(dh), carried_c.end(dc)

@@ -16,6 +16,9 @@ $$ t = \frac{(1 + e)^2 - 1}{(1 + e)^2 + 1} = \frac{n}{n + 2}, \qquad n = e \, (e
 
 where nothing cancels. From $x = 20$ on it is 1 in any precision, and $e^x$ is not let grow beyond $e^{25}$.
 
+**gelu** by the error function: with $h = x / \sqrt 2$ and $e = \operatorname{erf} h$ it is $\Phi = (1 + e) / 2$, so
+that $x\,\Phi = (h + h e) / \sqrt 2$, and the slope is half of $1 + e + x \sqrt{2 / \pi}\; e^{-h^2}$.
+
 **glu** has its gate in the second half of the input: $y = a \, \sigma(b)$. Each half has a gradient of its own,
 
 $$ \frac{\partial L}{\partial a} = g \, \sigma(b), \qquad
@@ -100,16 +103,19 @@ class _SiLU(ElementwiseRule):
 class _GELU(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        z = wide(x)
-        return (z * math.sqrt(0.5)).erf_().add_(1).mul_(z).mul_(0.5).to(x.dtype)
+        h = wide(x) * math.sqrt(0.5)
+        e = torch.erf(h)
+        return torch.addcmul(h, h, e, out=room(e)).mul_(math.sqrt(0.5)).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor) -> Tensor:
         z = wide(x)
-        Phi = (z * math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
-        phi = exp(z * z, -0.5)
-        slope = torch.addcmul(Phi, z, phi, value=1 / math.sqrt(2 * math.pi), out=room(phi))
-        return times(v, slope).to(x.dtype)
+        h = z * math.sqrt(0.5)
+        e = torch.erf(h)
+        squared = torch.mul(h, h, out=room(h))
+        bell = exp(squared, -1, room=room(squared))
+        twice = torch.addcmul(e, z, bell, value=math.sqrt(2 / math.pi), out=room(bell))
+        return torch.addcmul(v, v, twice, out=room(twice)).mul_(0.5).to(x.dtype)
 
 
 class _GELUByTanh(ElementwiseRule):
