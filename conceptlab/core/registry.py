@@ -175,7 +175,9 @@ class Registry:
                 able,
             )
             self._parts[function_name] = part
-            for spelling, adapter in {part.torch: None, **function.also}.items():
+            # nobody hears a call of what is not torch's
+            own: dict[Callable, Callable | None] = {part.torch: None} if is_of_torch else {}
+            for spelling, adapter in {**own, **function.also}.items():
                 self._spellings[spelling] = part, adapter
 
     def _needs(self, name: str) -> set[str]:
