@@ -27,7 +27,7 @@ demo: $(READY)  ## compare built-in and handmade parts on real digits, and say w
 	OMP_NUM_THREADS=1 $(BIN)/conceptlab compare experiment=digits_cnn
 
 quick: $(READY)  ## the tests of the inner loop, in two minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow and not gpu and not complete"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not slow and not gpu and not complete"
 
 check: $(READY)  ## format, lint, types, and the rules of the architecture
 	$(BIN)/ruff format --check .
@@ -36,7 +36,7 @@ check: $(READY)  ## format, lint, types, and the rules of the architecture
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 test: $(READY)  ## all tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m "not gpu and not complete"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m "not gpu and not complete"
 
 test-complete: $(READY)  ## what make test has a sample of: the checks on all of torch's own, on every defect; an hour and more
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) -m complete
