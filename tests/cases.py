@@ -23,7 +23,7 @@ WHOLE = {
 OF_THE_DEFAULT = {
     *("shifted_and_scaled", "global_state", "reference", "untouched", "gradcheck", "random_stream", "law_of_the_draw"),
     *("no_graph_kept", "trajectory", "settings", "precision", "tensor_hyperparameters"),
-    *("functions", "function_gradients"),
+    *("functions", "function_gradients", "pure"),
 }
 """What a definition is not asked by `make test`."""
 
