@@ -29,6 +29,8 @@ def outside_autocast(function: Callable, autocast: Autocast) -> Callable:
             # what a function is made of is its own affair: an enclosing `use` answers none of it
             with torch._C.DisableTorchFunction():
                 return call(*args, **kwargs)
+        if not torch._C._is_any_autocast_enabled():
+            return function(*args, **kwargs)
         device = _device_type(args, kwargs)
         if device is None or not torch.is_autocast_enabled(device):
             return function(*args, **kwargs)
