@@ -17,7 +17,7 @@ from conceptlab.verify.tally import watched_by
 from conceptlab.verify.target import tier_of
 
 WHOLE = {
-    *("signature", "values", "first_derivatives", "second_derivatives", "shifted_and_scaled", "extremes"),
+    *("signature", "values", "first_derivatives", "shifted_and_scaled", "extremes"),
     *("constructed", "behaviour", "error_inputs", "error_words", "refused", "without_values", "trajectory", "settings"),
 }
 OF_THE_DEFAULT = {
