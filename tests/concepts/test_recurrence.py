@@ -102,6 +102,39 @@ IDS = [f"{part}-{options}" for part, options in CALLS]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("part", "options"), CALLS, ids=IDS)
+def test_derivatives_by_everything_that_comes_in_lists(part, options):
+    call, tensors = of_list(part, "handmade", **options)
+    assert torch.autograd.gradcheck(call, tensors, fast_mode=True, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(call, tensors, fast_mode=True, check_fwd_over_rev=True, check_rev_over_rev=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "options"), CALLS, ids=IDS)
+def test_forward_over_forward_and_vmap(part, options):
+    call, tensors = of_list(part, "handmade", **options)
+    x, *rest = (t.detach() for t in tensors)
+    upstream = [torch.randn_like(y) for y in call(x, *rest)]
+
+    def loss(*values):
+        return torch.stack([(y * g).sum() for y, g in zip(call(*values), upstream, strict=True)]).sum()
+
+    by = 3  # a matrix of weights
+    forward = torch.func.jacfwd(torch.func.jacfwd(loss, by), by)(x, *rest)
+    torch.testing.assert_close(forward, torch.func.hessian(loss, by)(x, *rest), atol=1e-10, rtol=1e-9)
+
+    batch = torch.stack([x, x * 0.5, x.flip(0)])
+    for a, b in zip(
+        torch.vmap(lambda one: call(one, *rest))(batch),
+        zip(*(call(one, *rest) for one in batch), strict=True),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, torch.stack(b))
+    gradients = torch.vmap(torch.func.grad(lambda one: loss(one, *rest)))(batch)
+    torch.testing.assert_close(gradients, torch.stack([torch.func.grad(loss)(one, *rest) for one in batch]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("part", "options"), CALLS, ids=IDS)
 def test_compiled_whole(part, options):
     call, tensors = of_list(part, "handmade", **options)
     expected = call(*tensors)
