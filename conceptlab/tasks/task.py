@@ -59,7 +59,8 @@ class Task(L.LightningModule):
             "model": cl.swap(self.model, parts, functions=True),
             "loss": cl.swap(self.loss, parts, functions=True),
         }
-        self._clip = {"norm": _chosen("clip_grad_norm_", parts), "value": _chosen("clip_grad_value_", parts)}
+        chosen = cl.Parts(parts)
+        self._clip = {"norm": _chosen("clip_grad_norm_", chosen), "value": _chosen("clip_grad_value_", chosen)}
 
     def forward(self, *given: Tensor) -> Tensor:
         """The model's answers."""
@@ -143,9 +144,9 @@ class Task(L.LightningModule):
             clip([p for group in optimizer.param_groups for p in group["params"]], gradient_clip_val)
 
 
-def _chosen(function: str, parts: str | Mapping[str, Any]) -> Callable:
+def _chosen(function: str, parts: cl.Parts) -> Callable:
     """The implementation of one of torch.nn.utils' functions; torch's own, where the setting has no other."""
-    choice = cl.Parts(parts)[function]
+    choice = parts[function]
     return choice.implementation if choice and choice.implementation else getattr(torch.nn.utils, function)
 
 
