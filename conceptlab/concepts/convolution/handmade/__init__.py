@@ -27,9 +27,9 @@ $$ y_{o,i} = \beta_o + \sum_c \; \sum_{p,k:\; sp + dk = i} w_{c,o,k}\; x_{c,p} =
 so its gradients need no derivation of their own: by input $Y(g, w)$, by weight $W(x, g)$, in which input and upstream
 gradient have exchanged their roles, and by bias the sum of $g$ once more.
 
-The matrix products that compute them are in `columns`, and with a third fewer of them, for
-many channels and three taps, in `winograd`; channel by channel, where there is nothing for a matrix product to do, in
-`depthwise`. `geometry` holds the arithmetic of stride, padding and dilation.
+The matrix products that compute them are in `columns`; in `pointwise` where there is one tap, and the images are the
+matrices; and channel by channel, where there is nothing for a matrix product to do, in `depthwise`. `geometry` holds
+the arithmetic of stride, padding and dilation.
 """
 
 from conceptlab.concepts.convolution.handmade.functions import conv1d, conv2d, conv3d

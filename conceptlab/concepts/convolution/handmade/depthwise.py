@@ -25,7 +25,7 @@ from torch import Size, Tensor
 from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused
 from conceptlab.core import wide
 
-_CACHED = 2**16
+_CACHED = 2**17
 """Elements of a block on a CPU."""
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from torch import Tensor
 
-from conceptlab.concepts.convolution.handmade import columns, depthwise, winograd
+from conceptlab.concepts.convolution.handmade import columns, depthwise, pointwise
 from conceptlab.concepts.convolution.handmade.geometry import Geometry, room
 from conceptlab.core import Rule, save
 
@@ -32,7 +32,7 @@ class Convolve(Rule):
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None, *flat: int) -> Tensor:
         geometry = Geometry.of(flat)
         y = room((x.shape[0], weight.shape[0], *geometry.out(x.shape[2:], weight.shape[2:])), x, weight)
-        _products(weight, y, geometry).convolve(y, x, weight, bias, geometry)
+        _products(weight, geometry).convolve(y, x, weight, bias, geometry)
         return y
 
     @staticmethod
@@ -76,7 +76,7 @@ class InputGradient(Rule):
         size, flat = scalars[: g.dim() - 2], scalars[g.dim() - 2 :]
         geometry = Geometry.of(flat)
         dx = room((g.shape[0], weight.shape[1] * geometry.groups, *size), g, weight)
-        _products(weight, dx, geometry).input_gradient(dx, g, weight, bias, geometry)
+        _products(weight, geometry).input_gradient(dx, g, weight, bias, geometry)
         return dx
 
     @staticmethod
@@ -121,7 +121,7 @@ class WeightGradient(Rule):
         kernel, flat = scalars[: g.dim() - 2], scalars[g.dim() - 2 :]
         geometry = Geometry.of(flat)
         dw = g.new_empty(g.shape[1], x.shape[1] // geometry.groups, *kernel)
-        _products(dw, g, geometry).weight_gradient(dw, g, x, geometry)
+        _products(dw, geometry).weight_gradient(dw, g, x, geometry)
         return dw
 
     @staticmethod
@@ -152,11 +152,11 @@ class WeightGradient(Rule):
         return dw.unflatten(0, (V, -1)), 0
 
 
-def _products(weight: Tensor, output: Tensor, geometry: Geometry) -> Any:
+def _products(weight: Tensor, geometry: Geometry) -> Any:
     """The module that computes the three maps for such a weight."""
     if geometry.groups > 1 and weight.shape[1] == 1:
         return depthwise
-    return winograd if winograd.pays(weight, output, geometry) else columns
+    return pointwise if pointwise.fits(weight, geometry) else columns
 
 
 def _into(axis: int, x: Tensor, batched: int | None, V: int) -> Tensor:
