@@ -54,6 +54,8 @@ def _max(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]
     yield Sample("-inf everywhere", (torch.full(shape[1:], float("-inf"), dtype=randn().dtype),), window)
     yield Sample("dilated, padded", (randn(*shape),), window | {"kernel_size": 2, "dilation": 3, "stride": 1})
     yield Sample("over the edge", (randn(*shape),), window | {"stride": 3, "ceil_mode": True})
+    # so large that it is compared at once
+    yield Sample("long windows side by side", (randn(1, 2, *(10, 5, 15)[-rank:]), 5), {"return_indices": True})
     if rank == 2:
         whole = (randn(*shape).detach() * 9).to(torch.int64)
         yield Sample("whole numbers", (whole,), window)

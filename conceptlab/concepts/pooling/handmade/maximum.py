@@ -86,7 +86,9 @@ def _run(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
     """y and t*, of a padded input."""
     count = math.prod([window.kernel for window in windows])
     if count > MANY and all(window.tiles for window in windows):
-        return _at_once(x, windows)
+        # in the order of axes that x has in memory
+        first, (output, winners) = next(taps(x, windows)), _at_once(x, windows)
+        return torch.empty_like(first).copy_(output), torch.empty_like(first, dtype=winners.dtype).copy_(winners)
     # a count up to 256 is exact in every floating-point dtype
     dtype = x.dtype if x.is_floating_point() and count <= 256 else torch.int32
     first, *others = taps(x, windows)
