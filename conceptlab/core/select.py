@@ -16,7 +16,7 @@ from torch import Tensor
 from torch._C._functorch import maybe_current_level
 
 from conceptlab.core.function import Rule, save
-from conceptlab.core.memory import is_recorded, room
+from conceptlab.core.memory import is_recorded
 
 Relation = Literal["<", "<=", ">", ">="]
 
@@ -167,15 +167,26 @@ def limited(x: Tensor, high: float) -> Tensor:
 def either(mask: Tensor, one: Tensor, other: Tensor | float, *, times: float = 1.0) -> Tensor:
     """``one``, which may be overwritten, where the `mask` is set, and ``times`` · ``other`` elsewhere.
 
+    Of float32 or float64.
+
     >>> either(negative(torch.tensor([-1.0, 2.0])), torch.tensor([5.0, float("inf")]), 3.0)
     tensor([5., 3.])
     """
     if mask.dtype is torch.bool:
         return torch.where(mask, one, other * times)
-    kept = keep(one, mask, room=room(one))
+    if is_recorded():
+        if isinstance(other, Tensor):
+            return torch.add(keep(one, mask), keep(other, others(mask)), alpha=times)
+        return torch.add(keep(one, mask), others(mask).to(one.dtype), alpha=times * other)
+    # what the two differ by, where the mask is set
+    bits = one.view(mask.dtype)
     if isinstance(other, Tensor):
-        return torch.add(kept, keep(other, others(mask)), alpha=times, out=room(kept))
-    return torch.add(kept, others(mask).to(kept.dtype), alpha=times * other, out=room(kept))
+        of_other = (other if times == 1 else other * times).view(mask.dtype)
+        bits.bitwise_xor_(of_other).mul_(mask).bitwise_xor_(of_other)
+    else:
+        number = _bits(times * other, one.dtype)
+        bits.sub_(number).mul_(mask).add_(number)
+    return one
 
 
 def keep(v: Tensor, mask: Tensor, *, room: Tensor | None = None) -> Tensor:

@@ -75,8 +75,8 @@ class _ELU(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor, depth: float, rate: float, height: float, scale: float) -> Tensor:
         z = wide(x)
-        bent = torch.expm1(z if rate == 1 else z * rate).mul_(depth)
-        return either(negative(z), bent, z, times=scale).to(x.dtype)
+        bent = torch.expm1(z if rate == 1 else z * rate)
+        return either(negative(z), bent if depth == 1 else bent.mul_(depth), z, times=scale).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, depth: float, rate: float, height: float, scale: float) -> Tensor:

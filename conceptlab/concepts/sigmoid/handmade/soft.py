@@ -6,12 +6,11 @@ r"""softplus and logsigmoid, a ReLU without the kink and the same upside down, w
 | softplus | $\sigma(\beta x)$; 1 above the threshold | softplus is $-\log \sigma(-\beta x) / \beta$ |
 """
 
-import torch
 from torch import Tensor
 
 from conceptlab.concepts.sigmoid.handmade.shared import real, times
 from conceptlab.concepts.sigmoid.handmade.squashing import sigma
-from conceptlab.core import ElementwiseRule, exp, indicator, keep, mask, others, room, wide
+from conceptlab.core import ElementwiseRule, either, exp, indicator, mask, wide
 
 
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
@@ -38,15 +37,17 @@ class _LogSigmoid(ElementwiseRule):
 class _Softplus(ElementwiseRule):
     @staticmethod
     def forward(x: Tensor, beta: float, threshold: float) -> Tensor:
-        z = wide(x) * beta
-        linear = mask(indicator(z, ">", threshold))
-        bent = exp(z).log1p_().div_(beta)
-        return keep(bent, others(linear)).add_(keep(wide(x), linear)).to(x.dtype)
+        z = _scaled(x, beta)
+        bent = mask(indicator(z, ">", threshold), unless=True)
+        softly = exp(z).log1p_()
+        return either(bent, softly if beta == 1 else softly.div_(beta), wide(x)).to(x.dtype)
 
     @staticmethod
     def times_slope(v: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
-        z = wide(x) * beta
+        z = _scaled(x, beta)
         bent = mask(indicator(z, ">", threshold), unless=True)
-        # σ below the threshold, 1 above it
-        below = keep(sigma(z), bent)
-        return times(v, torch.add(below, indicator(z, ">", threshold), out=room(below))).to(x.dtype)
+        return times(v, either(bent, sigma(z), 1.0)).to(x.dtype)
+
+
+def _scaled(x: Tensor, beta: float) -> Tensor:
+    return wide(x) if beta == 1 else wide(x) * beta
