@@ -32,7 +32,7 @@ _CACHED = 2**17
 def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
     """Write the convolution into ``y``."""
     lines, factors, targets = _Lines(x, weight, y, geometry), _by_tap(weight, geometry), _by_group(y, geometry)
-    start = None if bias is None else wide(bias).view(geometry.groups, -1, 1)
+    start = None if bias is None else bias.view(geometry.groups, -1, 1)
     images = total = None
     for samples, groups in lines.blocks():
         target = targets[samples, groups]

@@ -95,9 +95,9 @@ def _by_name(
 
 def _check_windows(name: str, x: Tensor, kernel: Sequence[int], geometry: Geometry) -> None:
     if min(geometry.out(x.shape[2:], kernel)) < 1 or 0 in x.shape[2:]:
-        padded = [n + 2 * p for n, p in zip(x.shape[2:], geometry.padding, strict=True)]
         refuse(
-            f"{name}: Calculated padded input size per channel: {padded}. Kernel size: {list(kernel)}. "
+            f"{name}: Calculated padded input size per channel: "
+            f"{[n + 2 * p for n, p in zip(x.shape[2:], geometry.padding, strict=True)]}. Kernel size: {list(kernel)}. "
             "Kernel size can't be greater than actual input size",
             "an input that is not empty and at least as large as the dilated kernel",
             f"size {list(x.shape[2:])}",
