@@ -43,7 +43,7 @@ class Axis(NamedTuple):
     @property
     def _times(self) -> int:
         times = self.out // self.size
-        return times if times > 1 and times * self.size == self.out and self.factor in (0, times) else 0
+        return times if times * self.size == self.out and self.factor in (0, times) else 0
 
     @property
     def step(self) -> float:
