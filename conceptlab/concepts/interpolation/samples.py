@@ -1,6 +1,6 @@
 """Inputs for interpolation that PyTorch's own samples lack, and calls whose speed is measured."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -31,6 +31,35 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield Sample(f"{modes[0]}, one pixel", (x(2, 3, *[1] * rank),), {"mode": modes[0], "size": 3})
         yield Sample(f"{modes[2]}, one pixel", (x(2, 3, *[1] * rank),), {"mode": modes[2], "size": 3})
         yield Sample(f"{modes[2]}, empty batch", (x(0, 3, *old),), {"mode": modes[2], "scale_factor": 2})
+    yield from _nearest(x)
+    for channels in (1, 3, 5):
+        last = x(2, channels, 3, 4).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+        for options in (
+            {"mode": "nearest", "scale_factor": 2},
+            {"mode": "bilinear", "scale_factor": 2},
+            {"mode": "bilinear", "size": (3, 7), "align_corners": True},
+        ):
+            # where the size stays, torch multiplies a neighbour by 0, which infinity survives
+            kept = "0 · inf" if options.get("size") else ""
+            yield Sample(f"channels last, {channels}, {options}", (last,), options, finite_only=kept)
+    same = x(2, 3, 3, 4).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+    # torch's gradient is that of a copy, which the values are not
+    yield Sample("bicubic, of the same size", (x(1, 2, 3, 3).detach(),), {"mode": "bicubic", "scale_factor": 1.1})
+    yield Sample("channels last, of the same size", (same,), {"mode": "nearest", "size": (3, 4)})
+    turned = x(2, 4, 3, 5).detach().permute(0, 3, 2, 1).requires_grad_()
+    yield Sample("columns first, channels last", (turned,), {"mode": "bilinear", "scale_factor": 2})
+    # more pixels than a block has
+    for mode in ("linear", "bicubic"):
+        rest, size = ((2,), (2,)) if mode == "bicubic" else ((), ())
+        for n, m in ((70, 151), (70, 23)):
+            options = {"mode": mode, "size": (m, *size), "align_corners": True}
+            yield Sample(f"{mode}, corners, {n} to {m}", (x(1, 1, n, *rest),), options)
+    volume = x(1, 4, 2, 3, 2).detach().contiguous(memory_format=torch.channels_last_3d).requires_grad_()
+    yield Sample("a volume, channels last", (volume,), {"mode": "trilinear", "scale_factor": 2})
+
+
+def _nearest(x: Callable[..., Tensor]) -> Iterator[Sample]:
+    """Ties, sizes that are nearly the same, bytes, and special numbers."""
     # At these sizes a place falls on the border between two pixels, or beside it by the rounding of float32. No
     # gradient is asked for: torch's own rounds in another way than its values, and goes to the neighbour.
     for mode in ("nearest", "nearest-exact"):
@@ -58,30 +87,6 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         special = x(1, 1, 3, 3).detach()
         special[0, 0, 0, 0], special[0, 0, 1, 1], special[0, 0, 2, 0] = float("nan"), float("inf"), float("-inf")
         yield Sample(f"{mode}, NaN and infinity", (special,), {"mode": mode, "scale_factor": 2})
-    for channels in (1, 3, 5):
-        last = x(2, channels, 3, 4).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
-        for options in (
-            {"mode": "nearest", "scale_factor": 2},
-            {"mode": "bilinear", "scale_factor": 2},
-            {"mode": "bilinear", "size": (3, 7), "align_corners": True},
-        ):
-            # where the size stays, torch multiplies a neighbour by 0, which infinity survives
-            kept = "0 · inf" if options.get("size") else ""
-            yield Sample(f"channels last, {channels}, {options}", (last,), options, finite_only=kept)
-    same = x(2, 3, 3, 4).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
-    # torch's gradient is that of a copy, which the values are not
-    yield Sample("bicubic, of the same size", (x(1, 2, 3, 3).detach(),), {"mode": "bicubic", "scale_factor": 1.1})
-    yield Sample("channels last, of the same size", (same,), {"mode": "nearest", "size": (3, 4)})
-    turned = x(2, 4, 3, 5).detach().permute(0, 3, 2, 1).requires_grad_()
-    yield Sample("columns first, channels last", (turned,), {"mode": "bilinear", "scale_factor": 2})
-    # more pixels than a block has
-    for mode in ("linear", "bicubic"):
-        rest, size = ((2,), (2,)) if mode == "bicubic" else ((), ())
-        for n, m in ((70, 151), (70, 23)):
-            options = {"mode": mode, "size": (m, *size), "align_corners": True}
-            yield Sample(f"{mode}, corners, {n} to {m}", (x(1, 1, n, *rest),), options)
-    volume = x(1, 4, 2, 3, 2).detach().contiguous(memory_format=torch.channels_last_3d).requires_grad_()
-    yield Sample("a volume, channels last", (volume,), {"mode": "trilinear", "scale_factor": 2})
 
 
 def _grids(rank: int, mode: str) -> dict[str, dict[str, Any]]:
