@@ -41,16 +41,14 @@ def run(
     dtype: torch.dtype | None = None,
     leaves_first: bool = False,
 ) -> Outcome:
-    """Call ``function`` on copies of the arguments, seeded.
+    """Call ``function`` on copies of the arguments, seeded. A tensor that comes twice is one tensor afterwards, too.
 
     ``layout`` is applied to each floating-point tensor on its way in, and ``dtype`` converts it. ``leaves_first`` gives
     the function the leaves themselves.
     """
     leaves: list[Tensor] = []
 
-    def copy(value: Any) -> Any:
-        if not isinstance(value, Tensor):
-            return value
+    def copy(value: Tensor) -> Tensor:
         leaf = value.detach().clone()
         if dtype is not None and leaf.is_floating_point():
             leaf = leaf.to(dtype)
@@ -59,9 +57,23 @@ def run(
             leaf = leaf if leaves_first else step_away(leaf)
         return layout(leaf) if layout is not None and leaf.is_floating_point() else leaf
 
-    args, kwargs = tree_map(copy, (tuple(args), dict(kwargs)))
+    args, kwargs = tree_map(each_once(copy), (tuple(args), dict(kwargs)))
     torch.manual_seed(SEED)
     return Outcome(function(*args, **kwargs), (args, kwargs), leaves)
+
+
+def each_once(change: Callable[[Tensor], Tensor]) -> Callable[[Any], Any]:
+    """What applies ``change`` to a tensor, and gives the same result when the tensor comes again: one stays one."""
+    known: dict[int, Tensor] = {}
+
+    def changed(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        if id(value) not in known:
+            known[id(value)] = change(value)
+        return known[id(value)]
+
+    return changed
 
 
 def step_away(value: Any) -> Any:

@@ -71,27 +71,28 @@ def of_leaves(target: Target, sample: Sample, *, theirs: bool = False) -> OfLeav
     function = callable_of(target, sample, theirs=theirs)
     own = dict(function.named_parameters()) if isinstance(function, nn.Module) else {}
     given, form = tree_flatten((tuple(sample.args), dict(sample.kwargs)))
-    places = [i for i, a in enumerate(given) if isinstance(a, Tensor) and a.requires_grad]
+    leaves = leaves_of(sample)
 
     def call(*values: Tensor) -> Any:
+        # what comes twice is one tensor
+        current = {id(a): a for a in given if isinstance(a, Tensor)}
+        current |= {id(leaf): value for leaf, value in zip(leaves, values, strict=False)}
         # an in-place function may write to what it is given, and finite differences come back to it
-        every = [a.clone() if isinstance(a, Tensor) else a for a in given]
-        for place, value in zip(places, values, strict=False):
-            every[place] = value.clone()
-        args, kwargs = tree_unflatten(every, form)
+        copies = {name: value.clone() for name, value in current.items()}
+        args, kwargs = tree_unflatten([copies.get(id(a), a) for a in given], form)
         torch.manual_seed(SEED)
         if isinstance(function, nn.Module):
-            parameters = dict(zip(own, values[len(places) :], strict=True))
+            parameters = dict(zip(own, values[len(leaves) :], strict=True))
             return torch.func.functional_call(function, parameters, args, kwargs)
         return function(*args, **kwargs)
 
-    return OfLeaves(call, (*(given[i] for i in places), *own.values()))
+    return OfLeaves(call, (*leaves, *own.values()))
 
 
 def leaves_of(sample: Sample) -> list[Tensor]:
-    """The arguments that are to be differentiated by, also those in lists and by name."""
+    """The arguments that are to be differentiated by, each once, also those in lists and by name."""
     given = tree_flatten((tuple(sample.args), dict(sample.kwargs)))[0]
-    return [a for a in given if isinstance(a, Tensor) and a.requires_grad]
+    return list({id(a): a for a in given if isinstance(a, Tensor) and a.requires_grad}.values())
 
 
 def with_rows(sample: Sample, change: Callable[[Tensor], Tensor]) -> Sample | None:

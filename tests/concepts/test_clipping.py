@@ -53,6 +53,14 @@ def test_half_precision_is_rounded_once():
     )
 
 
+@pytest.mark.parametrize("is_sparse", [False, True])
+def test_a_norm_may_be_larger_than_half_precision_has_numbers(is_sparse):
+    gradient = torch.full((4, 2), 6e4, dtype=torch.float16)
+    (parameter,) = parameters(gradient.to_sparse(1) if is_sparse else gradient)
+    registry.parts["clip_grad_norm_"].tiers["handmade"]([parameter], 1.0)
+    torch.testing.assert_close(parameter.grad.to_dense(), torch.full_like(gradient, 8**-0.5), rtol=2e-3, atol=0)
+
+
 @EACH_TIER
 @pytest.mark.parametrize("value", [math.inf, math.nan])
 def test_a_norm_that_is_not_finite_leaves_gradients_alone(value, tier):

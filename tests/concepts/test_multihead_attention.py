@@ -65,6 +65,18 @@ def test_nested_tensors_are_refused_in_words():
         ours(nested, nested, nested)
 
 
+def test_a_refusal_tells_which_is_which():
+    ours, _ = attention("handmade", add_bias_kv=True)
+    x = torch.randn(3, 2, 4, dtype=torch.float64)
+    with pytest.raises(AssertionError, match=r"expected key and value .* received 2-D and 4-D tensors"):
+        ours(x, x[0], x.unsqueeze(0))
+    with pytest.raises(AssertionError, match=r"expected key's .* dims \(3, 2\) .* received \(1, 2\)"):
+        ours(x, x, x[:1])
+    ours.bias_v = None
+    with pytest.raises(AssertionError, match="received bias_k alone"):
+        ours(x, x, x)
+
+
 def test_use_hears_what_torchs_layer_calls():
     _, theirs = attention("handmade")
     x = torch.randn(3, 2, 4, dtype=torch.float64)

@@ -56,3 +56,13 @@ def test_gumbel_softmax_draws_from_the_distribution(tier):
     assert set(chosen.unique().tolist()) == {0.0, 1.0}
     assert chosen.sum(1).eq(1).all()
     assert ((chosen.mean(0) - shares).abs() < 5 * (shares * (1 - shares) / draws).sqrt()).all()
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_a_result_that_is_written_to_leaves_the_tangent_of_the_input_alone(hard):
+    tangent = torch.randn(3, 4)
+    before = tangent.clone()
+    with torch.autograd.forward_ad.dual_level():
+        x = torch.autograd.forward_ad.make_dual(torch.randn(3, 4), tangent)
+        ours.gumbel_softmax(x, hard=hard).mul_(2)
+        assert torch.equal(torch.autograd.forward_ad.unpack_dual(x).tangent, before)

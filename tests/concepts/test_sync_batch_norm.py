@@ -7,6 +7,7 @@ import torch.multiprocessing as mp
 from torch import nn
 
 import conceptlab as cl
+from conceptlab.concepts.normalization.handmade.processes import _SumOfAll
 from conceptlab.core import declare, registry
 from conceptlab.nn import BatchNorm2d, SyncBatchNorm
 
@@ -50,6 +51,7 @@ def worker(rank, folder):
                 for options in ({}, {"momentum": None}, {"track_running_stats": False}):
                     as_one(rank, tier, x, upstream, sizes, options)
         layouts_and_halves(rank, x)
+        sum_of_all(rank)
         alone(rank, x)
     finally:
         dist.destroy_process_group()
@@ -65,6 +67,7 @@ def as_one(rank, tier, x, upstream, sizes, options):
     for ours, theirs in zip(parameters, expected[3:], strict=True):  # those of all processes are added up later
         dist.all_reduce(ours)
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
+    mine(part[0]), whole(x)  # running statistics that were not 0
     for name, buffer in whole.named_buffers():
         torch.testing.assert_close(mine.get_buffer(name), buffer, rtol=1e-9, atol=0)
     mine.eval(), whole.eval()
@@ -76,6 +79,7 @@ def layouts_and_halves(rank, x):
     images = x[2 * rank : 2 * rank + 2].float().contiguous(memory_format=torch.channels_last)
     layer = SyncBatchNorm(3)
     assert layer(images).is_contiguous(memory_format=torch.channels_last)
+    assert layer(images.contiguous().transpose(2, 3)).is_contiguous()
     half = images.bfloat16().requires_grad_()
     y = layer(half)
     y.float().square().sum().backward()
@@ -83,9 +87,26 @@ def layouts_and_halves(rank, x):
     assert layer.weight.grad.dtype is torch.float32
 
 
+def sum_of_all(rank):
+    """What is added up stays as it is, whatever its layout."""
+    part = torch.arange(4.0).view(2, 2).t() + rank
+    part = part.contiguous() if rank else part
+    total = _SumOfAll.call(part, dist.group.WORLD)
+    assert torch.equal(part, torch.arange(4.0).view(2, 2).t() + rank)
+    assert torch.equal(total, 2 * torch.arange(4.0).view(2, 2).t() + 1)
+
+
 def alone(rank, x):
     """A group of one is ordinary batch normalization."""
     groups = [dist.new_group([each]) for each in range(2)]
+    for tier in TIERS:
+        here = [x[: 2 + rank].clone().requires_grad_() for _ in range(2)]
+        y = declare("nn", tier)._sync_batch_norm(here[0], None, None, None, None, 0.1, 1e-5, groups[rank])
+        expected = nn.functional.batch_norm(here[1], None, None, training=True)
+        for result in (y, expected):
+            result.square().mul(x[: 2 + rank]).sum().backward()
+        torch.testing.assert_close(y, expected, rtol=1e-9, atol=1e-9)
+        torch.testing.assert_close(here[0].grad, here[1].grad, rtol=1e-9, atol=1e-7)
     layer, ordinary = SyncBatchNorm(3, process_group=groups[rank]).double(), nn.BatchNorm2d(3).double()
     torch.testing.assert_close(layer(x[: 2 + rank]), ordinary(x[: 2 + rank]), rtol=1e-9, atol=1e-9)
 
@@ -116,9 +137,18 @@ def test_derivatives(tier, group):
     expected = nn.functional.batch_norm(inputs[0], None, None, *inputs[1:], training=True)
     torch.testing.assert_close(call(*inputs), expected, rtol=1e-9, atol=1e-9)
     assert torch.autograd.gradcheck(call, inputs, check_forward_ad=tier == "handmade")
-    assert torch.autograd.gradgradcheck(call, inputs)
+    assert torch.autograd.gradgradcheck(call, inputs, check_fwd_over_rev=tier == "handmade")
+    assert torch.autograd.gradcheck(lambda x: call(x, None, None), inputs[:1])
     only_bias = (inputs[0].detach(), None, inputs[2])
     assert torch.autograd.gradcheck(lambda bias: call(*only_bias[:2], bias), inputs[2:])
+
+
+def test_the_tangent_of_half_precision_is_of_it(group):
+    with torch.autograd.forward_ad.dual_level():
+        x, tangent = torch.randn(2, 4, 3, 2, 5).bfloat16()
+        dual = torch.autograd.forward_ad.make_dual(x, tangent)
+        y = declare("nn", "handmade")._sync_batch_norm(dual, None, None, None, None, 0.1, 1e-5, group)
+        assert torch.autograd.forward_ad.unpack_dual(y).tangent.dtype is torch.bfloat16
 
 
 def test_conversion_keeps_tiers():

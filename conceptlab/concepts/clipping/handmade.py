@@ -79,7 +79,10 @@ def _total_norm(
         return torch.tensor(0.0)
     _require_foreach(where, tensors, foreach)
     device = tensors[0].device
-    norms = [_norm(x, p).to(device) for x in tensors]
+    # of a dense tensor without a copy in the wider dtype
+    given = [x if x.layout is torch.strided else wide(x) for x in tensors]
+    wider = [torch.float32 if x.dtype in _HALVES else None for x in given]
+    norms = [torch.linalg.vector_norm(x, p, dtype=d).to(device) for x, d in zip(given, wider, strict=True)]
     norm = torch.linalg.vector_norm(torch.stack(norms), p)
     if error_if_nonfinite and not _rounded(norm, tensors).isfinite():
         _refuse(
@@ -99,11 +102,7 @@ def _scale(where: str, gradients: list[Tensor], max_norm: float, norm: Tensor, f
     _require_foreach(where, gradients, foreach)
     factor = torch.clamp(limit / (norm + 1e-6), max=1.0)
     for device, some in _by_device(gradients).items():
-        if foreach is False or device.type not in _DEVICES:
-            for gradient in some:
-                gradient.mul_(factor.to(device))
-        else:
-            torch._foreach_mul_(some, factor.to(device))
+        torch._foreach_mul_(some, factor.to(device))
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -118,17 +117,11 @@ def _by_device(tensors: list[Tensor]) -> dict[torch.device, list[Tensor]]:
     return groups
 
 
-def _norm(x: Tensor, p: float) -> Tensor:
-    if x.layout is not torch.strided:
-        return torch.linalg.vector_norm(wide(x), p)
-    # without a copy in the wider dtype
-    return torch.linalg.vector_norm(x, p, dtype=torch.float32 if x.dtype in _HALVES else None)
-
-
 def _rounded(norm: Tensor, tensors: list[Tensor]) -> Tensor:
     """In the tensors' dtype, where all of them are of one kind of half precision."""
     dtypes = {tensor.dtype for tensor in tensors}
-    return norm.to(tensors[0].dtype) if len(dtypes) == 1 and dtypes <= _HALVES else norm
+    halves = dtypes & _HALVES
+    return norm.to(halves.pop()) if len(dtypes) == 1 and halves else norm
 
 
 def _require_foreach(where: str, tensors: list[Tensor], foreach: bool | None) -> None:

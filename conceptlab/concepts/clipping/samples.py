@@ -39,9 +39,10 @@ def _gradients(dtype: torch.dtype) -> dict[str, list[Tensor | None]]:
         "no gradients": [None, None],
         "every other": [g(3, 4).t(), g(6)[::2]],
         "mixed": [g(3), torch.randn(4), torch.randn(2).to(torch.bfloat16), torch.randn(2).to(torch.float16)],
+        "only complex": [torch.randn(3, dtype=torch.complex64)],
         "complex": [torch.randn(3, dtype=torch.complex64), torch.randn(2)],
         "expanded": [g(1).expand(4)],
-        "sparse": [torch.sparse_coo_tensor(places, rows, (4, 2), check_invariants=True)],
+        "sparse": [torch.sparse_coo_tensor(places, n * rows, (4, 2), check_invariants=True) for n in (1.0, 0.7, 0.3)],
     }
 
 

@@ -1,6 +1,6 @@
 """Inputs for interpolation that PyTorch's own samples lack, and calls whose speed is measured."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -31,25 +31,7 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield Sample(f"{modes[0]}, one pixel", (x(2, 3, *[1] * rank),), {"mode": modes[0], "size": 3})
         yield Sample(f"{modes[2]}, one pixel", (x(2, 3, *[1] * rank),), {"mode": modes[2], "size": 3})
         yield Sample(f"{modes[2]}, empty batch", (x(0, 3, *old),), {"mode": modes[2], "scale_factor": 2})
-    # At these sizes a place falls on the border between two pixels, or beside it by the rounding of float32. No
-    # gradient is asked for: torch's own rounds in another way than its values, and goes to the neighbour.
-    for mode in ("nearest", "nearest-exact"):
-        for n, m in ((6, 74), (2, 61), (2, 41)):
-            yield Sample(f"{mode}, a tie, {n} to {m}", (x(1, 1, n).detach(),), {"mode": mode, "size": m})
-            image = x(1, 1, n, 2).detach()
-            yield Sample(f"{mode}, a tie in an image, {n} to {m}", (image,), {"mode": mode, "size": (m, 3)})
-        large = {"mode": mode, "size": (74, 61)}
-        yield Sample(f"{mode}, a tie in a large image", (x(1, 1, 6, 2).detach(),), large)
-        last = x(1, 4, 6, 2).detach().contiguous(memory_format=torch.channels_last)
-        yield Sample(f"{mode}, a tie in a large image, channels last", (last,), large)
-        yield Sample(f"{mode}, of the same size", (x(1, 2, 6).detach(),), {"mode": mode, "scale_factor": 1.1})
-        yield Sample(f"{mode}, of the same size, an image", (x(1, 2, 3, 3),), {"mode": mode, "scale_factor": 1.1})
-        yield Sample(f"{mode}, of twice the size", (x(1, 2, 3, 3),), {"mode": mode, "scale_factor": 2.1})
-        whole = torch.arange(24, dtype=torch.uint8).reshape(1, 2, 3, 4)
-        yield Sample(f"{mode}, bytes", (whole,), {"mode": mode, "scale_factor": 2})
-        special = x(1, 1, 3, 3).detach()
-        special[0, 0, 0, 0], special[0, 0, 1, 1], special[0, 0, 2, 0] = float("nan"), float("inf"), float("-inf")
-        yield Sample(f"{mode}, NaN and infinity", (special,), {"mode": mode, "scale_factor": 2})
+    yield from _nearest(x)
     for channels in (1, 3, 5):
         last = x(2, channels, 3, 4).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
         for options in (
@@ -64,8 +46,47 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
     # torch's gradient is that of a copy, which the values are not
     yield Sample("bicubic, of the same size", (x(1, 2, 3, 3).detach(),), {"mode": "bicubic", "scale_factor": 1.1})
     yield Sample("channels last, of the same size", (same,), {"mode": "nearest", "size": (3, 4)})
+    turned = x(2, 4, 3, 5).detach().permute(0, 3, 2, 1).requires_grad_()
+    yield Sample("columns first, channels last", (turned,), {"mode": "bilinear", "scale_factor": 2})
+    # more pixels than a block has
+    for mode in ("linear", "bicubic"):
+        rest, size = ((2,), (2,)) if mode == "bicubic" else ((), ())
+        for n, m in ((70, 151), (70, 23)):
+            options = {"mode": mode, "size": (m, *size), "align_corners": True}
+            yield Sample(f"{mode}, corners, {n} to {m}", (x(1, 1, n, *rest),), options)
     volume = x(1, 4, 2, 3, 2).detach().contiguous(memory_format=torch.channels_last_3d).requires_grad_()
     yield Sample("a volume, channels last", (volume,), {"mode": "trilinear", "scale_factor": 2})
+
+
+def _nearest(x: Callable[..., Tensor]) -> Iterator[Sample]:
+    """Ties, sizes that are nearly the same, bytes, and special numbers."""
+    # At these sizes a place falls on the border between two pixels, or beside it by the rounding of float32. No
+    # gradient is asked for: torch's own rounds in another way than its values, and goes to the neighbour.
+    for mode in ("nearest", "nearest-exact"):
+        for n, m in ((6, 74), (2, 61), (2, 41), (2, 98)):
+            yield Sample(f"{mode}, a tie, {n} to {m}", (x(1, 1, n).detach(),), {"mode": mode, "size": m})
+            image = x(1, 1, n, 2).detach()
+            yield Sample(f"{mode}, a tie in an image, {n} to {m}", (image,), {"mode": mode, "size": (m, 3)})
+        large = {"mode": mode, "size": (74, 61)}
+        yield Sample(f"{mode}, a tie in a large image", (x(1, 4, 6, 2).detach(),), large)
+        last = x(1, 4, 6, 2).detach().contiguous(memory_format=torch.channels_last)
+        yield Sample(f"{mode}, a tie in a large image, channels last", (last,), large)
+        # the largest of the small images, and the smallest of the large ones
+        for m in (54, 55):
+            yield Sample(f"{mode}, a tie, to 74 + {m}", (x(1, 1, 6, 2).detach(),), {"mode": mode, "size": (74, m)})
+        few = x(4, 3, 6, 2).detach().contiguous(memory_format=torch.channels_last)
+        yield Sample(f"{mode}, a tie in a large image, few channels last", (few,), large)
+        turned = x(1, 6, 5).detach().transpose(1, 2)
+        yield Sample(f"{mode}, a tie, channels last", (turned,), {"mode": mode, "size": 74})
+        yield Sample(f"{mode}, of the same size", (x(1, 2, 6).detach(),), {"mode": mode, "scale_factor": 1.1})
+        yield Sample(f"{mode}, of the same size, an image", (x(1, 2, 3, 3),), {"mode": mode, "scale_factor": 1.1})
+        yield Sample(f"{mode}, of about twice the size", (x(1, 2, 3).detach(),), {"mode": mode, "scale_factor": 2.1})
+        yield Sample(f"{mode}, of twice the size", (x(1, 2, 3, 3),), {"mode": mode, "scale_factor": 2.1})
+        whole = torch.arange(24, dtype=torch.uint8).reshape(1, 2, 3, 4)
+        yield Sample(f"{mode}, bytes", (whole,), {"mode": mode, "scale_factor": 2})
+        special = x(1, 1, 3, 3).detach()
+        special[0, 0, 0, 0], special[0, 0, 1, 1], special[0, 0, 2, 0] = float("nan"), float("inf"), float("-inf")
+        yield Sample(f"{mode}, NaN and infinity", (special,), {"mode": mode, "scale_factor": 2})
 
 
 def _grids(rank: int, mode: str) -> dict[str, dict[str, Any]]:
@@ -75,16 +96,22 @@ def _grids(rank: int, mode: str) -> dict[str, dict[str, Any]]:
         "by another factor than the sizes have": {"scale_factor": (1.7, 1.4, 2.6)[:rank]},
     }
     if rank == 1:
-        grids["four times"] = {"scale_factor": 4}
+        grids |= {"four times": {"scale_factor": 4}, "five times": {"scale_factor": 5}}
     if rank == 2:
         grids |= {
             "three times": {"scale_factor": 3.0},
             "by that of the sizes": {"scale_factor": 1.7, "recompute_scale_factor": True},
             "to one pixel": {"size": 1},
-            "as it is": {"size": (3, 4)},
+            "as it is": {"size": [3, 4]},
         }
     if "linear" in mode or mode == "bicubic":
         grids["to a size, corners"] = {"size": (7, 2, 5)[:rank], "align_corners": True}
+    if mode == "linear":
+        grids |= {
+            "about twice": {"scale_factor": 2.1},
+            "to a size": {"size": 7},
+            "about as it is": {"scale_factor": 1.1},
+        }
     if mode == "bilinear":
         grids["twice, corners"] = {"scale_factor": 2, "align_corners": True}
         grids["to one pixel, corners"] = {"size": 1, "align_corners": True}
@@ -104,8 +131,11 @@ def refused(part: str) -> Iterator[Sample]:
         "a factor too many": (image, {"scale_factor": (2, 2, 2)}),
         "half a pixel": (image, {"size": (2.5, 3)}),
         "factors of a size": (image, {"size": 3, "recompute_scale_factor": True}),
-        "no pixels": (image[..., :0], {"size": 3}),
-        "to no pixels": (image, {"size": 0}),
+        "no columns": (image[..., :0], {"size": 3}),
+        "no rows": (image[:, :, :0], {"size": 3}),
+        "to no columns": (image, {"size": (3, 0)}),
+        "to no rows": (image, {"size": (0, 3)}),
+        "four axes of pixels": (volume.unsqueeze(0), {"size": 3}),
         "to less than none": (image, {"scale_factor": -1.0}),
         "no channels": (image[:, :0], {"size": 3}),
         "a matrix": (image[0, 0], {"size": (), "mode": "nearest"}),

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from conceptlab.core.samples import Case, Sample
 
-L, S, B, D, N = 3, 4, 2, 4, 2
+# all different, and no multiples
+L, S, B, D, N = 4, 5, 3, 6, 2
 AHEAD = torch.ones(L, S, dtype=torch.bool).triu(1)
-PADDING = torch.tensor([[False] * S, [False, False, True, True]])
+PADDING = torch.arange(S) >= torch.tensor([[S], [S - 2], [S - 1]])
 SEPARATE = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
 
 
@@ -23,7 +24,7 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         # so small that the softmax is far from 0 and 1, where derivatives cancel to nothing
         return torch.randn(shape, dtype=dtype).mul_(0.4).requires_grad_()
 
-    of_heads, of_keys = (torch.randn(shape, dtype=dtype) for shape in ((B * N, L, S), (B, S)))
+    of_heads, of_keys = x(B * N, L, S), x(B, S)
     masks: dict[str, dict[str, Any]] = {
         "booleans": {"attn_mask": AHEAD, "key_padding_mask": PADDING},
         "numbers": {"attn_mask": of_heads, "key_padding_mask": of_keys, "average_attn_weights": False},
@@ -47,15 +48,29 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         alone = {"attn_mask": of_heads[:N], "key_padding_mask": of_keys[0], "average_attn_weights": False}
         yield Sample(f"no batch, {what}", _arguments(x, batch=()), {**asks, **alone})
         yield Sample(f"empty batch, {what}", _arguments(x, batch=(0,)), asks)
-        static = {"static_k": x(B * N, S + 1, D // N), "static_v": x(B * N, S + 1, D // N)}
+        static = {"static_k": x(B * N, S + 2, D // N), "static_v": x(B * N, S + 2, D // N)}
         yield Sample(f"static, {what}", _arguments(x, add_zero_attn=True), {**asks, **static})
-        blind = {"attn_mask": torch.tensor([[True], [False], [False]]).expand(L, S)}
+        blind = {"attn_mask": (torch.arange(L) == 0).unsqueeze(1).expand(L, S)}
         yield Sample(f"all keys hidden, {what}", _arguments(x), {**asks, **blind}, smooth=not asked)
     weights = dict(zip(SEPARATE, (x(D, D), x(D, 3), x(D, 5)), strict=True))
     for bias, end in ((True, ""), (False, ", no biases")):
         arguments = _arguments(x, widths=(3, 5), is_packed=False, has_bias=bias)
         yield Sample(f"separate weights{end}", arguments, {"use_separate_proj_weight": True, **weights})
     yield Sample("no biases", _arguments(x, has_bias=False))
+    yield Sample("a batch of one", _arguments(x, batch=(1,)))
+    yield Sample("no batch, no mask", _arguments(x, batch=()))
+    yield Sample("no batch, one mask for all heads", _arguments(x, batch=()), {"attn_mask": AHEAD})
+    # sequences that are one tensor have one product of matrices
+    _, _, _, *rest = _arguments(x)
+    one, other = x(S, B, D), x(S, B, D)
+    for name, sequences in {
+        "one sequence": (one, one, one),
+        "keys that are the values": (other, one, one),
+        "keys that are the queries": (one, one, other),
+        "values that are the queries": (one, other, one),
+    }.items():
+        yield Sample(name, (*sequences, *rest))
+    yield Sample("one sequence, no batch", (*[x(S, D)] * 3, *rest))
 
 
 def refused(part: str) -> Iterator[Sample]:
@@ -64,20 +79,21 @@ def refused(part: str) -> Iterator[Sample]:
         return
     x = torch.ones
     for name, shapes in {
-        "one axis": ((D,), (S, D), (S, D)),
-        "four axes": ((L, B, D, 1), (S, B, D, 1), (S, B, D, 1)),
+        "one axis": ((D,), (D,), (D,)),
+        "four axes": ((1, L, B, D), (1, S, B, D), (1, S, B, D)),
         "a key without a batch": ((L, B, D), (S, D), (S, D)),
         "a value with a batch": ((L, D), (S, D), (S, B, D)),
         "as many keys as values": ((L, B, D), (S, B, D), (L, B, D)),
         "another width": ((L, B, D + 2), (S, B, D + 2), (S, B, D + 2)),
-        "another batch": ((L, B, D), (S, 3, D), (S, 3, D)),
+        "another width of values": ((L, B, D), (S, B, D), (S, B, D + 1)),
+        "another batch": ((L, B, D), (S, B + 1, D), (S, B + 1, D)),
     }.items():
         yield Sample(name, (*(x(shape) for shape in shapes), *_arguments(x)[3:]))
-    yield Sample("heads that do not divide the width", (*_arguments(x)[:4], 3, *_arguments(x)[5:]))
+    yield Sample("heads that do not divide the width", (*_arguments(x)[:4], 4, *_arguments(x)[5:]))
     masks: dict[str, dict[str, Any]] = {
         "padding with time": {"key_padding_mask": x(B, L, S)},
         "padding of another length": {"key_padding_mask": x(B, L)},
-        "padding of another batch": {"key_padding_mask": x(3, S)},
+        "padding of another batch": {"key_padding_mask": x(B + 1, S)},
         "padding of whole numbers": {"key_padding_mask": x(B, S, dtype=torch.int64)},
         "a mask of one axis": {"attn_mask": x(S)},
         "a mask of another length": {"attn_mask": x(L, L)},
@@ -92,7 +108,9 @@ def refused(part: str) -> Iterator[Sample]:
     for name, given in masks.items():
         yield Sample(name, _arguments(x), given)
     yield Sample("a mask of heads, no batch", _arguments(x, batch=()), {"attn_mask": x(B * N, L, S)})
-    yield Sample("padding of a batch, no batch", _arguments(x, batch=()), {"key_padding_mask": x(B, S)})
+    for rows in (B, 1):
+        name = f"padding of a batch of {rows}, no batch"
+        yield Sample(name, _arguments(x, batch=()), {"key_padding_mask": x(rows, S)})
     yield Sample("no packed weight", _arguments(x, is_packed=False))
     yield Sample("a key alone", _arguments(x, bias_k=x(1, 1, D)))
     yield Sample("a value alone", _arguments(x, bias_v=x(1, 1, D)))

@@ -66,7 +66,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
         warn("`eps` parameter is deprecated and has no effect.", stacklevel=3)
     # in the dtype and the order of torch's own draw
     noise = torch.empty_like(logits, memory_format=torch.legacy_contiguous_format).exponential_()
-    y = ((wide(logits) - wide(noise).log_()) / tau).contiguous()
+    y = ((logits - wide(noise).log_()) / tau).contiguous()
     if y.numel():
         y = _Softmax.call(y, dim)
     return (_StraightThrough.call(y, dim) if hard else y).to(logits.dtype)

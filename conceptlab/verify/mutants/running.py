@@ -207,8 +207,7 @@ def _detached_in(path: str) -> Iterator[list[str]]:
     detach, notes = torch.Tensor.detach, []
 
     def noted(x: torch.Tensor) -> torch.Tensor:
-        has_derivative = x.requires_grad or torch.autograd.forward_ad._current_level >= 0
-        if has_derivative and sys._getframe(1).f_code.co_filename == path:
+        if _has_derivative(x) and sys._getframe(1).f_code.co_filename == path:
             notes.append(path)
         return detach(x)
 
@@ -217,6 +216,13 @@ def _detached_in(path: str) -> Iterator[list[str]]:
         yield notes
     finally:
         torch.Tensor.detach = detach  # type: ignore[method-assign]
+
+
+def _has_derivative(x: torch.Tensor) -> bool:
+    if x.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(x):
+        return True
+    is_forward = torch.autograd.forward_ad._current_level >= 0
+    return is_forward and torch.autograd.forward_ad.unpack_dual(x).tangent is not None
 
 
 def _in_processes(tasks: list[Callable], jobs: int, cpu: float) -> Iterator[tuple[int, Any, float]]:

@@ -126,13 +126,20 @@ OF_NAIVE = frozenset(
         schedulers.changed_in_between,
         schedulers.group_added,
         clipping.without_values,
+        clipping.rounded_once,
     }
 )
 """What a definition has to satisfy: values and first derivatives, not speed and not transforms."""
 
 OF_OUR_OWN = frozenset(
     {purity, layers.pure, optimizers.purity, initializers.purity, clipping.purity, transforms.purity}
-    | {rounded_once, schedulers.asked_by_hand, transforms.functions, transforms.function_gradients}
+    | {
+        rounded_once,
+        clipping.rounded_once,
+        schedulers.asked_by_hand,
+        transforms.functions,
+        transforms.function_gradients,
+    }
 )
 """What nobody else is asked for: a layer of somebody's own may be made of whatever they like."""
 

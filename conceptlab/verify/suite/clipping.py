@@ -5,7 +5,7 @@ import inspect
 import re
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -113,6 +113,28 @@ def precision(target: Target) -> Tally:
     return sum((_values(target, dtype, [list]) for dtype in _DTYPES[1:]), Tally())
 
 
+def rounded_once(target: Target) -> Tally:
+    """The norm of gradients in half precision is that of the same numbers in float64, rounded once."""
+
+    def compare(sample: Sample) -> None:
+        dtypes = {g.dtype for g in sample.args[0] if g is not None}
+        if len(dtypes) != 1 or not dtypes & {torch.bfloat16, torch.float16}:
+            raise NotApplicable("there are other gradients than those of a kind of half precision")
+        (dtype,) = dtypes
+        precise = [g if g is None else g.double() for g in sample.args[0]]
+        exact = _call(target, target.builtin, replace(sample, args=(precise,)))
+        received = _call(target, target.implementation, sample)
+        if not isinstance(exact.result, Tensor) or received.error is not None:
+            raise NotApplicable("it is refused, or there is no result")
+        check_same(
+            received.result.double(), exact.result.to(dtype).double(), "norm", bound=0.01 * torch.finfo(dtype).eps
+        )
+
+    torch.manual_seed(0)
+    samples = [s for dtype in (torch.bfloat16, torch.float16) for s in target.samples(dtype)]
+    return each(samples, compare)
+
+
 def refused(target: Target) -> Tally:
     """What torch refuses is refused, with torch's type of exception and key words."""
 
@@ -135,8 +157,9 @@ def without_values(target: Target) -> Tally:
     def compare(sample: Sample) -> None:
         outcomes = []
         for function in (target.builtin, target.implementation):
-            with FakeTensorMode() if sample.name == "cuda" else torch.no_grad():
-                gradients = [torch.empty(3, device=sample.name), torch.empty(2, 2, device=sample.name)]
+            with torch.no_grad() if sample.name == "meta" else FakeTensorMode():
+                first, *_, last = sample.name.split(" and ") * 2
+                gradients = [torch.empty(3, device=first), torch.empty(2, 2, device=last)]
                 tensors = _parameters(gradients) if _takes_parameters(target) else gradients
                 try:
                     result = function(tensors, **sample.kwargs)
@@ -153,7 +176,8 @@ def without_values(target: Target) -> Tally:
     on_meta = {name: value.to("meta") if isinstance(value, Tensor) else value for name, value in plain.items()}
     meta = [Sample("meta", kwargs={**on_meta, "foreach": foreach}) for foreach in (None, True, False)]
     # a norm that is given would have to be a fake tensor, too
-    cuda = [] if "total_norm" in plain else [Sample("cuda", kwargs=plain)]
+    names = [] if "total_norm" in plain else ["cuda", "cuda and cpu", "cpu and cuda"]
+    cuda = [Sample(name, kwargs={**plain, "foreach": foreach}) for name in names for foreach in (None, False)]
     return each([*meta, *cuda], compare)
 
 
@@ -174,5 +198,5 @@ def purity(target: Target) -> Tally:
     return each((s for s in target.samples(torch.float32) if s.name.startswith("one-")), check)
 
 
-CHECKS = (values, precision, refused, without_values, purity)
+CHECKS = (values, precision, rounded_once, refused, without_values, purity)
 """The telling ones first."""

@@ -138,6 +138,8 @@ def _random_like(tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
 
 def vmapped(target: Target) -> Tally:
     """``torch.vmap`` over the first input, forward and backward, against a loop over torch's own."""
+    every = list(target.samples())
+    some = few(every, 6)
 
     def compare(sample: Sample) -> None:
         if not sample.args or not isinstance(sample.args[0], Tensor) or not sample.args[0].is_floating_point():
@@ -162,6 +164,10 @@ def vmapped(target: Target) -> Tally:
         if not expected or any(y.is_complex() for y in expected):
             raise NotApplicable("the result is no tensor of real numbers")
         check_same(by_vmap(call(target.implementation)), expected, "vmap", strides=False)
+        if any(sample is one for one in some):
+            torch.manual_seed(0)
+            along_last = torch.vmap(call(target.implementation), in_dims=-1, randomness="same")
+            check_same(along_last(batch.movedim(0, -1)), expected, "vmap over the last axis", strides=False)
         if not sample.args[0].requires_grad or not sample.smooth:
             return
 
@@ -182,7 +188,7 @@ def vmapped(target: Target) -> Tally:
             received = by_vmap(gradient(target.implementation))
             check_same(received, expected_grad, "vmap of grad", strides=False)
 
-    return each(target.samples(), compare)
+    return each(every, compare)
 
 
 def _writes(target: Target, sample: Sample) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import gradients, run, upstream
+from conceptlab.verify.calls import each_once, gradients, run, upstream
 from conceptlab.verify.closeness import ErrorRatio, Mismatch, check_same
 from conceptlab.verify.outcomes import numbers, of_leaves
 from conceptlab.verify.tally import Failure, NotApplicable, Tally, each, of_torch, or_none
@@ -62,7 +62,7 @@ def half_tangents(target: Target) -> Tally:
 
 def _tangents(target: Target, sample: Sample, convert: Callable, *, theirs: bool = False) -> list[Tensor]:
     """The derivative in a random direction."""
-    args, kwargs = tree_map(convert, (sample.args, dict(sample.kwargs)))
+    args, kwargs = tree_map(each_once(convert), (sample.args, dict(sample.kwargs)))
     whole = of_leaves(target, replace(sample, args=args, kwargs=kwargs), theirs=theirs)
     if not whole.leaves:
         raise NotApplicable("nothing to differentiate by")
@@ -82,7 +82,7 @@ def _measured(target: Target, dtype: torch.dtype, check: Callable[[ErrorRatio, s
         if not numbers(theirs.output):
             raise NotApplicable("the result has no tensor of floating-point numbers")
         ours = run(target.implementation, sample.args, sample.kwargs, dtype=dtype)
-        args, kwargs = tree_map(_to(dtype), (sample.args, dict(sample.kwargs)))
+        args, kwargs = tree_map(each_once(_to(dtype)), (sample.args, dict(sample.kwargs)))
         exact = of_torch(lambda: run(target.builtin, args, kwargs, dtype=torch.float64))
         found = [numbers(one.output) for one in (ours, theirs, exact)]
         check_same([x.dtype for x in found[0]], [x.dtype for x in found[1]], "dtype")

@@ -87,12 +87,9 @@ def _check_alone(sample: Sample, number: int, expected: Tensor, function: Callab
 def _asking_for(sample: Sample, number: int) -> tuple[tuple, dict]:
     """The arguments, of which only one asks for a gradient."""
     asking = leaves_of(sample)[number]
-    places = iter(range(len(leaves_of(sample))))
 
     def only(value: Any) -> Any:
-        if not isinstance(value, Tensor) or not value.requires_grad:
-            return value
-        return asking if next(places) == number else value.detach()
+        return value.detach() if isinstance(value, Tensor) and value is not asking else value
 
     return tree_map(only, (sample.args, dict(sample.kwargs)))
 

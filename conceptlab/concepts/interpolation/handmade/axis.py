@@ -11,7 +11,7 @@ class Axis(NamedTuple):
     """``size`` old pixels and ``out`` new ones; ``factor`` is the magnification that was asked for, or 0."""
 
     mode: str
-    aligned: bool
+    aligned: bool | None
     pixelwise: bool
     """Whether torch looks for each pixel's neighbour anew, in float32, instead of making a table."""
     size: int
@@ -43,7 +43,7 @@ class Axis(NamedTuple):
     @property
     def _times(self) -> int:
         times = self.out // self.size
-        return times if times > 1 and times * self.size == self.out and self.factor in (0, times) else 0
+        return times if times * self.size == self.out and self.factor in (0, times) else 0
 
     @property
     def step(self) -> float:
@@ -79,23 +79,24 @@ class Axis(NamedTuple):
         elif self.pixelwise:
             places = (new + 0.5) * step
         else:
-            places = ((new.double() + 0.5) * step.double() - 0.5).to(dtype).clamp(min=0) + 0.5
-        return places.float().floor().long().clamp(max=self.size - 1)
+            places = ((new.double() + 0.5) * step - 0.5).to(dtype) + 0.5
+        return places.float().long().clamp(max=self.size - 1)
 
     def matrix(self, like: Tensor) -> Tensor:
         """A, (out, size): the weight of each old pixel in each new one."""
         places, weights = self.taps(like)
         A = like.new_zeros(self.out, self.size)
-        for place, weight in zip(places, weights or [torch.ones_like(places[0], dtype=like.dtype)], strict=True):
+        ones = [torch.ones_like(place, dtype=like.dtype) for place in places]
+        for place, weight in zip(places, weights or ones, strict=True):
             # near the border several taps of one new pixel may look at the same old one
             A = A.scatter_add(1, place.unsqueeze(1), weight.unsqueeze(1))
         return A
 
     def readers(self, first: int, end: int) -> tuple[int, int]:
-        """From where to where the new pixels look at old ones among ``first`` … ``end`` - 1; generously."""
+        """From where to where new pixels may look at old ones among ``first`` … ``end`` - 1; generously."""
         before = math.floor((first - 3) / self.step) - 1
         behind = math.ceil((end + 2) / self.step) + 1
-        return (max(before, 0) if first > 0 else 0), (min(behind, self.out) if end < self.size else self.out)
+        return max(before, 0), min(behind, self.out)
 
 
 def _cubic(share: Tensor) -> list[Tensor]:

@@ -39,17 +39,14 @@ def interpolate(
     if mode not in _WITHOUT_CORNERS or input.dtype is not torch.uint8:
         require_floating(f"interpolate, mode {mode}", input)
         require_real(f"interpolate, mode {mode}", input)
-    if min(sizes) < 1 or 0 in input.shape[2:]:
-        problem = "interpolate: Input and output sizes should be greater than 0"
-        _refuse(RuntimeError, problem, "pixels to look at, and to make", f"{list(input.shape[2:])} and {sizes}")
-    if input.shape[1] == 0:
-        problem = f"interpolate: Non-empty {input.dim()}D data tensor expected"
-        _refuse(RuntimeError, problem, "channels", f"a tensor with sizes {list(input.shape)}")
+    if min(sizes) < 1 or 0 in input.shape[1:]:
+        problem = "interpolate: Non-empty data tensor expected, input and output sizes should be greater than 0"
+        _refuse(RuntimeError, problem, "channels, pixels to look at, and to make", f"{list(input.shape)} and {sizes}")
     kind = {"bicubic": "cubic"}.get(mode, "linear") if mode not in _WITHOUT_CORNERS else mode
     if recompute_scale_factor:
         factors = [0.0] * len(sizes)
     numbers = [number for axis in zip(input.shape[2:], sizes, factors, strict=True) for number in axis]
-    return Resample.call(input, kind, bool(align_corners), _is_pixelwise(input, sizes), *numbers)
+    return Resample.call(input, kind, align_corners, _is_pixelwise(input, sizes), *numbers)
 
 
 def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int], list[float]]:
@@ -62,8 +59,7 @@ def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int], list
         _refuse(ValueError, "either size or scale_factor should be defined", "one of them", "neither")
     numbers = list(given) if isinstance(given, list | tuple) else [given] * rank
     if len(numbers) != rank:
-        name = "scale_factor" if size is None else "output"
-        problem = f"Input and {name} must have the same number of spatial dimensions"
+        problem = "Input and output, or scale_factor, must have the same number of spatial dimensions"
         _refuse(ValueError, problem, f"{rank} numbers for input {tuple(input.shape)}", given)
     if size is None:
         return [int(n * factor) for n, factor in zip(input.shape[2:], numbers, strict=True)], numbers
@@ -75,7 +71,6 @@ def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int], list
 
 def _check_mode(input: Tensor, mode: str, antialias: bool) -> None:
     dim = input.dim()
-    able = " | ".join((*_WITHOUT_CORNERS, *_AXES))
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and dim == 4):
         problem = "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor"
         _refuse(ValueError, problem, "antialias=False", f"mode {mode} and {dim} axes")
@@ -84,7 +79,7 @@ def _check_mode(input: Tensor, mode: str, antialias: bool) -> None:
         _refuse(NotImplementedError, problem, "antialias=False", "True")
     if not 3 <= dim <= 5 or not (mode in _WITHOUT_CORNERS or mode in _AXES):
         problem = f"interpolate: Input Error: Only 3D, 4D and 5D input Tensors supported (got {dim}D)"
-        _refuse(NotImplementedError, problem, f"a mode of {able}", mode)
+        _refuse(NotImplementedError, problem, f"a mode of {' | '.join((*_WITHOUT_CORNERS, *_AXES))}", mode)
     if dim != _AXES.get(mode, dim):
         problem = f"interpolate: Got {dim}D input, but {mode} mode needs {_AXES[mode]}D input"
         _refuse(NotImplementedError, problem, f"{_AXES[mode]} axes", dim)

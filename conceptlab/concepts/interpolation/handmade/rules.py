@@ -19,7 +19,7 @@ class Resample(Rule):
     def forward(x: Tensor, *scalars: Any) -> Tensor:
         axes = unpack(scalars)
         # a pixel that is only copied is not computed with
-        y, start = _pixels(x if axes[0].mode.startswith("nearest") else wide(x))
+        y, start = _pixels(x if scalars[0].startswith("nearest") else wide(x))
         for n in _order(axes):
             y = y if axes[n].stays else along(y, start + n, axes[n])
         return _like(y, x)
@@ -102,7 +102,7 @@ def _is_channels_last(x: Tensor) -> bool:
     """Whether torch takes it for that: the strides grow from the channels over the pixels to the samples."""
     least = 1
     for axis in (1, *range(x.dim() - 1, 1, -1), 0):
-        if x.dim() == 3 or x.shape[axis] == 0 or x.stride(axis) < least or (axis == 0 and least == x.stride(1)):
+        if x.dim() == 3 or x.stride(axis) < least:
             return False
         least = x.stride(axis) * x.shape[axis]
     return True

@@ -35,7 +35,7 @@ def back_along(g: Tensor, at: int, axis: Axis) -> Tensor:
 def _gathered(x: Tensor, at: int, places: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
     """The sum over the taps of weight times what lies at the place."""
     if not weights:
-        return _taken(x, at, places[0])
+        return _taken(x, at, *places)
     shape = [-1] + [1] * (x.dim() - at - 1)
     total = _taken(x, at, places[0]).mul_(weights[0].reshape(shape))
     for place, weight in zip(places[1:], weights[1:], strict=True):
@@ -99,8 +99,8 @@ def _between(x: Tensor, at: int, phases: int) -> Tensor:
 def _back_from_between(g: Tensor, at: int, phases: int) -> Tensor:
     """Each sum of `_between`, backwards."""
     parts = _phases(g, at, phases)
-    last = parts[0].shape[at] - 1
-    totals = [parts[phases // 2].clone(memory_format=torch.contiguous_format)] if phases % 2 else []
+    last = g.shape[at] // phases - 1
+    totals = []
     for r in range(phases // 2):
         share = 0.5 - (r + 0.5) / phases
         left, right = parts[r], parts[phases - 1 - r]
@@ -114,7 +114,8 @@ def _back_from_between(g: Tensor, at: int, phases: int) -> Tensor:
         total.narrow(at, 0, 1).add_(left.narrow(at, 0, 1), alpha=share)
         total.narrow(at, last, 1).add_(right.narrow(at, last, 1), alpha=share)
         totals.append(total)
-    return reduce(Tensor.add_, totals)
+    found = reduce(Tensor.add_, totals)
+    return found.add_(parts[phases // 2]) if phases % 2 else found
 
 
 def _put_sum(target: Tensor, a: Tensor, b: Tensor, share: float) -> None:

@@ -122,6 +122,6 @@ def _attended_at_once(
     """The same without the shares; the heads have an axis of their own, (L, B, N, d)."""
     B = q.shape[0] // N
     q, k, v = (x.view(B, N, *x.shape[1:]) for x in (q, k, v))
-    if mask is not None:
-        mask = mask.unsqueeze(0) if mask.shape[0] == 1 else mask.view(B, N, *mask.shape[1:])
+    if mask is not None and mask.dim() == 3:
+        mask = mask.view(B, N, *mask.shape[1:])
     return ops.scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal).permute(2, 0, 1, 3)

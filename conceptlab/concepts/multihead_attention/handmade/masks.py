@@ -27,9 +27,8 @@ def additive(
 
 
 def for_scores(mask: Tensor | None, padding: Tensor | None, more: int, B: int, num_heads: int, S: int) -> Tensor | None:
-    """One mask (1 or B · N, 1 or L, S) of the two, in which the ``more`` keys at the end are not hidden."""
+    """One mask (L, S) or (B · N, 1 or L, S) of the two, in which the ``more`` keys at the end are not hidden."""
     if mask is not None:
-        mask = mask if mask.dim() == 3 else mask.unsqueeze(0)
         mask = ops.pad(mask, (0, more)) if more else mask
     if padding is None:
         return mask

@@ -19,7 +19,7 @@ def projected(
     if isinstance(weights, tuple):
         found = _by_separate_weights((query, key, value), weights, bias)
     else:
-        found = _by_packed_weight(query, key, value, given("in_proj_weight", weights, False), bias)
+        found = _by_packed_weight(query, key, value, given("in_proj_weight", weights), bias)
     if query.dim() == 2:
         found = [x.unsqueeze(1) for x in found]
     return found[0], found[1], found[2]
@@ -29,7 +29,7 @@ def _by_separate_weights(
     sequences: tuple[Tensor, Tensor, Tensor], weights: tuple[Tensor | None, ...], bias: Tensor | None
 ) -> list[Tensor]:
     names = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
-    every = [given(name, weight, True) for name, weight in zip(names, weights, strict=True)]
+    every = [given(name, weight) for name, weight in zip(names, weights, strict=True)]
     biases = (None, None, None) if bias is None else bias.chunk(3)
     refuse_unfit_weights(sequences, every, biases)
     return [ops.linear(x, w, b) for x, w, b in zip(sequences, every, biases, strict=True)]
@@ -39,14 +39,9 @@ def _by_packed_weight(query: Tensor, key: Tensor, value: Tensor, weight: Tensor,
     """By the three stretches of one weight: those that see the same sequence in one product."""
     D = query.shape[-1]
     if query is key and key is value:
-        return _apart(ops.linear(query, weight, bias), 3, D)
+        return list(ops.linear(query, weight, bias).chunk(3, dim=-1))
     sizes = [D, 2 * D] if key is value else [D, D, D]
     weights, biases = weight.split(sizes), (None,) * len(sizes) if bias is None else bias.split(sizes)
     sequences = (query, key) if key is value else (query, key, value)
     found = [ops.linear(x, w, b) for x, w, b in zip(sequences, weights, biases, strict=True)]
-    return [found[0], *_apart(found[1], 2, D)] if key is value else found
-
-
-def _apart(x: Tensor, count: int, D: int) -> list[Tensor]:
-    """(…, ``count`` · D) as that many tensors (…, D), each in one piece, as the heads need it."""
-    return list(x.unflatten(-1, (count, D)).movedim(-2, 0).contiguous().unbind())
+    return [found[0], *found[1].chunk(2, dim=-1)] if key is value else found

@@ -68,7 +68,7 @@ def refuse_unfit_sequences(
             f"embed_dim {embed_dim}, not divisible by num_heads {num_heads}",
             "Each head takes the same share of the features.",
         )
-    if separate and key.shape[:-1] != value.shape[:-1]:
+    if key.shape[:-1] != value.shape[:-1]:
         raise _refusal(
             f"key's sequence and batch dims {tuple(key.shape[:-1])} of value, too",
             f"{tuple(value.shape[:-1])}",
@@ -117,13 +117,13 @@ def refuse_unfit_padding(key_padding_mask: Tensor, B: int, S: int) -> None:
         )
 
 
-def given(name: str, weight: Tensor | None, use_separate: bool) -> Tensor:
+def given(name: str, weight: Tensor | None) -> Tensor:
     """A weight of the projections, which has to be there."""
     if weight is None:
         raise _refusal(
-            f"{name}, since use_separate_proj_weight is {use_separate}",
+            f"a tensor {name}",
             f"{name} is None",
-            "Give in_proj_weight, or all three of q_proj_weight, k_proj_weight and v_proj_weight.",
+            "Give in_proj_weight; with use_separate_proj_weight all three of q_, k_ and v_proj_weight.",
         )
     return weight
 

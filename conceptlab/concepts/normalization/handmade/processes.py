@@ -77,9 +77,9 @@ class _AcrossProcesses(Rule):
         n, mean, var = _together(count, mean, mean_square(x - mean, max(1, count)), group)
         rstd = torch.rsqrt(var + eps)
         y = line(x - mean, slope(rstd, by_channel(weight, x)), by_channel(bias, x)).to(x.dtype)
-        if running_mean is not None and running_var is not None:
-            running_mean.mul_(1 - momentum).add_(mean.view(-1), alpha=momentum)
-            running_var.mul_(1 - momentum).add_((var * n / (n - 1)).view(-1), alpha=momentum)
+        for running, now in ((running_mean, mean), (running_var, var * n / (n - 1))):
+            if running is not None:
+                running.mul_(1 - momentum).add_(now.view(-1), alpha=momentum)
         return y, mean, rstd, n
 
     @staticmethod
