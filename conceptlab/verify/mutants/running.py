@@ -207,7 +207,8 @@ def _detached_in(path: str) -> Iterator[list[str]]:
     detach, notes = torch.Tensor.detach, []
 
     def noted(x: torch.Tensor) -> torch.Tensor:
-        has_derivative = x.requires_grad or torch.autograd.forward_ad._current_level >= 0
+        is_number = x.is_floating_point() or x.is_complex()
+        has_derivative = x.requires_grad or (is_number and torch.autograd.forward_ad._current_level >= 0)
         if has_derivative and sys._getframe(1).f_code.co_filename == path:
             notes.append(path)
         return detach(x)
