@@ -130,6 +130,8 @@ def _bags(table: Any) -> Iterator[Sample]:
 def _classes(_: Any) -> Iterator[Sample]:
     yield Sample("a class without a sample", (_words(0, 3, 3), 6))
     yield Sample("one class", (_words(0, 0),))
+    yield Sample("one class, given", (_words(0, 0), 1))
+    yield Sample("no samples of one class", (torch.empty(0, dtype=torch.int64), 1))
     yield Sample("no samples", (torch.empty(0, 2, dtype=torch.int64), 3))
     yield Sample("scattered", (torch.tensor([[0, 1, 2], [0, 1, 1]]).t(), 4))
 
