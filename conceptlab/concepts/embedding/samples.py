@@ -47,6 +47,7 @@ def _lookups(table: Any) -> Iterator[Sample]:
         {"padding_idx": 1, "sparse": True},
     ):
         yield Sample(f"{options}", (words, table(5, 3)), options)
+    yield Sample("padding 0, sparse", (_words(3, 0, 2), table(5, 3)), {"padding_idx": 0, "sparse": True})
     yield Sample("nothing but padding", (_words(2, 2), table(5, 3)), {"padding_idx": 2})
     yield Sample("nothing but padding, sparse", (_words(2, 2), table(5, 3)), {"padding_idx": 2, "sparse": True})
     shortened: tuple[dict[str, float], ...] = (
