@@ -107,6 +107,7 @@ class ErrorRatio:
     slack: float = 1.0
     ours: list[float] = field(default_factory=list)
     theirs: list[float] = field(default_factory=list)
+    rounded: list[float] = field(default_factory=list)  # of the oracle itself, rounded to the result's dtype
     elements: list[int] = field(default_factory=list)
     eps: float = 0.0
 
@@ -115,6 +116,7 @@ class ErrorRatio:
         for a, b, exact in zip(ours, theirs, oracle, strict=True):
             if not b.is_floating_point() or b.numel() == 0:
                 continue
+            dtype = b.dtype
             a, b, exact = (x.detach().to_dense().to(torch.float64) for x in (a, b, exact))
             # a NaN where the exact result is finite is torch's own mistake: oneDNN makes one, on some processors, in
             # the gradient of a bfloat16 convolution whose input has an infinity
@@ -129,6 +131,8 @@ class ErrorRatio:
             scale = exact[usable].square().mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
             self.ours.append(((a - exact)[usable] / scale).square().sum().item())
             self.theirs.append(((b - exact)[usable] / scale).square().sum().item())
+            rounding = exact.to(dtype).to(torch.float64) - exact
+            self.rounded.append((rounding[usable & rounding.isfinite()] / scale).square().sum().item())
             self.elements.append(int(usable.sum()))
 
     def check_whole(self, where: str, factor: float, floor: float) -> None:
@@ -144,6 +148,20 @@ class ErrorRatio:
         if rmse > factor * builtin + floor:
             raise Mismatch(
                 f"{where}: relative rmse {rmse:.3g} on all samples, allowed {factor:g} · {builtin:.3g} + {floor:.3g}"
+            )
+
+    def check_once(self, where: str, factor: float, floor: float) -> None:
+        """Check that the results are rounded once; each counts alike, a single number as much as a large tensor.
+
+        Raises:
+            Mismatch: the relative error is larger than ``factor`` times that of the oracle, rounded, plus ``floor``.
+        """
+        found = [[e / n for e, n in zip(errors, self.elements, strict=True)] for errors in (self.ours, self.rounded)]
+        rmse, once = ((sum(errors) / max(len(errors), 1)) ** 0.5 for errors in found)
+        if rmse > factor * once + floor:
+            raise Mismatch(
+                f"{where}: relative rmse {rmse:.3g} on all samples, that of a single rounding is {once:.3g}, "
+                f"allowed {factor:g} · {once:.3g} + {floor:.3g}"
             )
 
     def check(self, where: str, eps: float) -> None:

@@ -372,3 +372,10 @@ def test_options_of_ones_own_are_no_other_signature():
         return F.relu(input, inplace)
 
     assert suite.signature(target(relu, "relu")).passed == 1
+
+
+def test_rounding_at_every_step_is_found_where_torch_does_it_too():
+    part = part_like("huber_loss")
+    whole = Target(part, part.tiers["handmade"], "handmade")
+    suite.rounded_once(whole).raise_if_failed()
+    assert suite.rounded_once(Target(part, part.torch, "handmade")).failures

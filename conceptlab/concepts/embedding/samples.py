@@ -47,6 +47,7 @@ def _lookups(table: Any) -> Iterator[Sample]:
         {"padding_idx": 1, "sparse": True},
     ):
         yield Sample(f"{options}", (words, table(5, 3)), options)
+    yield Sample("padding 0, sparse", (_words(3, 0, 2), table(5, 3)), {"padding_idx": 0, "sparse": True})
     yield Sample("nothing but padding", (_words(2, 2), table(5, 3)), {"padding_idx": 2})
     yield Sample("nothing but padding, sparse", (_words(2, 2), table(5, 3)), {"padding_idx": 2, "sparse": True})
     shortened: tuple[dict[str, float], ...] = (
@@ -130,6 +131,8 @@ def _bags(table: Any) -> Iterator[Sample]:
 def _classes(_: Any) -> Iterator[Sample]:
     yield Sample("a class without a sample", (_words(0, 3, 3), 6))
     yield Sample("one class", (_words(0, 0),))
+    yield Sample("one class, given", (_words(0, 0), 1))
+    yield Sample("no samples of one class", (torch.empty(0, dtype=torch.int64), 1))
     yield Sample("no samples", (torch.empty(0, 2, dtype=torch.int64), 3))
     yield Sample("scattered", (torch.tensor([[0, 1, 2], [0, 1, 1]]).t(), 4))
 

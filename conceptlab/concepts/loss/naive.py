@@ -123,13 +123,16 @@ def cross_entropy(
 ) -> Tensor:
     reduction = _chosen(reduction, size_average, reduce)
     axis = 0 if input.dim() == 1 else 1
+    label_smoothing = max(label_smoothing, 0)
     log_p = ops.log_softmax(input, axis)
     if target.shape != input.shape:
         return _of_classes(log_p, target, weight, ignore_index, reduction, label_smoothing)
-    shares = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+    classes = max(input.shape[axis], 1)
+    shares = target * (1 - label_smoothing) + label_smoothing / classes
     weights = torch.ones_like(log_p) if weight is None else _class_last(torch.ones_like(log_p)) * weight
     weights = weights if weight is None else weights.movedim(-1, axis)
-    return _reduced(-(weights * shares * log_p).sum(axis), reduction)
+    losses = -(weights * shares * log_p).sum(axis)
+    return losses.sum() / (input.numel() // classes) if reduction == "mean" else _reduced(losses, reduction)
 
 
 def kl_div(
@@ -220,7 +223,7 @@ def _of_classes(
         counts.append(weights[t])
     stacked = torch.stack(losses) if losses else rows.sum(-1).reshape(-1)
     if reduction != "mean":
-        return _reduced(stacked.reshape(target.shape), reduction)
+        return _reduced(stacked.reshape(rows.shape[:-1]), reduction)
     return stacked.sum() / (torch.stack(counts).sum() if counts else 0)
 
 

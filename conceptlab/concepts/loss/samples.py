@@ -43,11 +43,16 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
             if part != "smooth_l1_loss":
                 yield Sample(f"weight-{reduction}", (x(4, 3), x(4, 3)), {"reduction": reduction, "weight": share(4, 3)})
         if part == "smooth_l1_loss":
-            yield Sample("beta-0", (x(4, 3), x(4, 3)), {"beta": 0.0})
+            for beta in (0.0, 2.0):
+                yield Sample(f"beta-{beta}", (x(4, 3), x(4, 3)), {"beta": beta})
+        yield Sample("other sizes", (x(4, 3), x(3)))
     elif part == "binary_cross_entropy":
         for reduction in _REDUCTIONS:
             yield Sample(f"empty-{reduction}", (share(0, 3), share(0, 3)), {"reduction": reduction})
         yield Sample("weight", (share(4, 3), share(4, 3)), {"weight": torch.rand(3, dtype=dtype)})
+        ends, answers = torch.tensor([[0.0, 1.0, 0.0, 1.0, 1e-30], [0.0, 1.0, 1.0, 0.0, 1.0]], dtype=dtype)
+        yield Sample("the ends", (ends, answers), {"reduction": "none"})
+        yield Sample("by the answers alone", (share(4, 3).detach(), share(4, 3)))
     elif part == "binary_cross_entropy_with_logits":
         scores = torch.tensor([0.0, 30.0, -30.0, 900.0, -900.0], dtype=dtype, requires_grad=True)
         for reduction in _REDUCTIONS:
@@ -81,18 +86,30 @@ def _of_classes(part: str, x, share) -> Iterator[Sample]:
         yield Sample(f"vector-{reduction}", (x(4), torch.tensor(2)), kwargs)
         yield Sample(f"images-{reduction}", (x(2, 4, 2, 2), images), {**kwargs, "weight": weight, "ignore_index": 3})
         yield Sample(
-            f"the first ignored-{reduction}", (x(3, 4), torch.tensor([1, 0, 3])), {**kwargs, "ignore_index": 0}
+            f"the first ignored-{reduction}", (x(4, 4), torch.tensor([1, 0, 3, 2])), {**kwargs, "ignore_index": 0}
         )
         yield Sample(f"no samples-{reduction}", (x(0, 4), torch.empty(0, dtype=torch.int64)), kwargs)
         yield Sample(f"all ignored-{reduction}", (x(2, 4), torch.tensor([-100, -100])), kwargs)
-        yield Sample(f"bytes-{reduction}", (x(2, 4), torch.tensor([1, 3], dtype=torch.uint8)), kwargs)
+        yield Sample(f"a vector's class in a list-{reduction}", (x(4), torch.tensor([2])), kwargs)
+        yield Sample(f"bytes-{reduction}", (x(7, 4), torch.arange(7, dtype=torch.uint8) % 4), kwargs)
         if part == "cross_entropy":
             smooth = {**kwargs, "label_smoothing": 0.1}
             yield Sample(f"smooth-{reduction}", (x(3, 4), torch.tensor([1, -100, 3])), {**smooth, "weight": weight})
-            yield Sample(f"smooth images-{reduction}", (x(2, 4, 2, 2), images), smooth)
+            yield Sample(f"smooth images-{reduction}", (x(2, 4, 2, 2), images), {**smooth, "weight": weight})
+            yield Sample(f"a smooth vector-{reduction}", (x(4), torch.tensor(2)), {**smooth, "weight": weight})
             yield Sample(f"shares-{reduction}", (x(3, 4), share(3, 4)), {**kwargs, "weight": weight})
             yield Sample(f"smooth shares-{reduction}", (x(2, 4, 3), share(2, 4, 3)), smooth)
+    # the class that stands for those that are ignored has to exist
+    yield Sample("one class, ignored", (x(3, 1), torch.tensor([0, -100, 0])))
     if part == "cross_entropy":
+        shares = {"ignore_index": -1, "weight": weight}
+        yield Sample("shares of images", (x(2, 4, 3, 2), share(2, 4, 3, 2)), shares)
+        yield Sample("shares of no class", (x(2, 0).detach(), share(2, 0).detach()), {"label_smoothing": 0.1})
+        yield Sample("shares of one class", (x(1, 1), share(1, 1)), {"label_smoothing": 0.1})
+        for smoothing in (1.0, -0.5):
+            some = torch.tensor([1, -100, 3])
+            yield Sample(f"label_smoothing={smoothing}", (x(3, 4), some), {"label_smoothing": smoothing})
+            yield Sample(f"shares, {smoothing}", (x(3, 4), share(3, 4)), {"label_smoothing": smoothing})
         huge = (x(3, 4).detach() * 1000).requires_grad_()
         yield Sample("huge scores", (huge, torch.tensor([0, 1, 2])), smooth=False)
 
@@ -108,6 +125,7 @@ def _divergences(x, share) -> Iterator[Sample]:
         yield Sample(f"{reduction}, nothing", (x(0, 4), share(0, 4)), {"reduction": reduction})
         yield Sample(f"{reduction}, a number", (x(), share()), {"reduction": reduction})
     for legacy in ({"reduce": False}, {"size_average": True}, {"size_average": False}):
+        yield Sample(f"{legacy}", (x(3, 4), share(3, 4)), legacy)
         yield Sample(f"{legacy}, batchmean", (x(3, 4), share(3, 4)), {**legacy, "reduction": "batchmean"})
     yield Sample("broadcast", (x(3, 1), share(4)), {"reduction": "sum"})
     yield Sample("by the target alone", (x(3, 4).detach(), share(3, 4)), {"reduction": "sum"})
@@ -131,6 +149,7 @@ def _pairs(x) -> Iterator[Sample]:
         yield Sample(f"size_average={size_average}, reduce={reduce}", (x(5, 3), x(5, 3), target), legacy)
     yield Sample("no numbers", (x(5, 0), x(5, 0), target))
     yield Sample("vectors without length", ((x(5, 3).detach() * 0).requires_grad_(), x(5, 3), target))
+    yield Sample("short vectors", (x(5, 3).detach() * 1e-6, x(5, 3), target))
     yield Sample("one vector for all", (x(5, 3), x(1, 3), target.double()))
     yield Sample("one target for all", (x(5, 3), x(5, 3), target[:1] > 0))
     yield Sample("whole numbers", (torch.arange(15).reshape(5, 3), torch.ones(5, 3, dtype=torch.bool), target))
@@ -150,6 +169,8 @@ def _triplets(x) -> Iterator[Sample]:
     yield Sample("ties", (same, same.detach().clone().requires_grad_(), x(4, 3)), {"swap": True}, smooth=False)
     whole = torch.arange(12).reshape(4, 3)
     yield Sample("whole numbers", (whole, whole.flip(0), whole + 1))
+    for swap in (False, True):
+        yield Sample(f"beside whole numbers, {swap}", (x(4, 3), whole, whole % 2), {"swap": swap})
     for p in (1.0, 3.0, math.inf):
         yield Sample(f"p={p}", (x(4, 3), x(4, 3), x(4, 3)), {"p": p, "eps": 0.1, "margin": 2.0})
     for size_average, reduce in ((False, None), (None, False), (True, True), (False, True)):
@@ -170,13 +191,46 @@ def refused(part: str) -> Iterator[Sample]:
         yield from _refused_vectors(part)
         return
     if part not in ("nll_loss", "cross_entropy"):
+        yield from _refused_numbers(part)
         return
     scores, target = torch.randn(2, 4), torch.tensor([1, 3])
+    yield Sample("no axes", (scores[0, 0], target))
+    yield Sample("no axes, one class", (scores[0, 0], target[0]))
+    yield Sample("whole numbers", (scores.long(), target))
+    yield Sample("classes of 32 bits", (scores, target.int()))
+    yield Sample("a class too few", (scores, target[:1]))
+    yield Sample("one class for all", (scores, target[0]))
+    yield Sample("two classes for a vector", (scores[0], target))
+    yield Sample("too few weights", (scores, target, torch.ones(3)))
     yield Sample("weights of another dtype", (scores, target, torch.ones(4, dtype=torch.float64)))
     yield Sample("weights beside a half", (scores.bfloat16(), target, torch.ones(4)))
     yield Sample("one target for many places", (torch.randn(1, 4, 2), torch.tensor([1])))
     if part == "cross_entropy":
         yield Sample("a share ignored", (scores, torch.rand(2, 4)), {"ignore_index": 0})
+        yield Sample("whole shares", (scores, torch.ones(2, 4, dtype=torch.int64)))
+        yield Sample("too few weights of shares", (scores, torch.rand(2, 4), torch.ones(3)))
+        yield Sample("too much smoothing", (scores, target), {"label_smoothing": 1.5})
+
+
+def _refused_numbers(part: str) -> Iterator[Sample]:
+    x = torch.rand(3, 4)
+    if part in _OF_NUMBERS:
+        yield Sample("whole numbers", (x.long(), x.long()), {"reduction": "none" if part == "l1_loss" else "mean"})
+        if part != "smooth_l1_loss":
+            yield Sample("too few weights", (x, x), {"weight": torch.ones(4)})
+        else:
+            yield Sample("a negative beta", (x, x), {"beta": -0.5})
+        if part == "huber_loss":
+            for delta in (0.0, -0.5):
+                yield Sample(f"delta={delta}", (x, x), {"delta": delta})
+        return
+    yield Sample("too few answers", (x, x[0]))
+    yield Sample("another reduction", (x, x), {"reduction": "all"})
+    if part == "binary_cross_entropy":
+        yield Sample("whole numbers", (x.long(), x.long()))
+        yield Sample("answers of another dtype", (x, x.double()))
+        for number in (1.5, -0.5):
+            yield Sample(f"no probability, {number}", (torch.cat([x[:2], torch.full((1, 4), number)]), x))
 
 
 def _refused_vectors(part: str) -> Iterator[Sample]:
@@ -184,6 +238,9 @@ def _refused_vectors(part: str) -> Iterator[Sample]:
     if part == "cosine_embedding_loss":
         yield Sample("sizes", (x, y, target))
         yield Sample("one number for a vector", (x, x[:, :1], target))
+        yield Sample("vectors for one number", (x[:, :1], x, target))
+        yield Sample("a vector for one number", (x[0, :1], x[0], target[0]))
+        yield Sample("targets and vectors with an axis more", (x[None], x[None], target[None]))
         yield Sample("too few targets", (x, x, target[:2]))
         yield Sample("targets with two axes", (x, x, target[None]))
         yield Sample("one target for many pairs", (x, x, target[0]))

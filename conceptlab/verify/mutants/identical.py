@@ -50,6 +50,7 @@ def _digest(value: Any) -> str:
     if not isinstance(value, Tensor):
         return repr(value)
     x = value.detach().contiguous()
-    x = (x + 0).masked_fill(x.isnan(), math.nan) if x.is_floating_point() or x.is_complex() else x  # -0 is 0
+    if x.is_floating_point() or x.is_complex():
+        x = (x + 0).masked_fill(x.isnan(), math.nan)  # -0 is 0, and NaN has no sign
     about = f"{x.dtype} {tuple(x.shape)} {value.stride()} "
     return about + hashlib.sha1(x.reshape(-1).view(torch.uint8).numpy().tobytes()).hexdigest()

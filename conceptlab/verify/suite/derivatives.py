@@ -142,10 +142,12 @@ def vmapped(target: Target) -> Tally:
     some = few(every, 6)
 
     def compare(sample: Sample) -> None:
-        if not sample.args or not isinstance(sample.args[0], Tensor) or not sample.args[0].is_floating_point():
+        if not sample.args or not isinstance(sample.args[0], Tensor) or sample.args[0].is_complex():
             raise NotApplicable("the first argument is no tensor of numbers")
         first, *rest = (a.detach() if isinstance(a, Tensor) else a for a in sample.args)
-        batch = torch.stack([first, first.flip(0) if first.dim() else first, first * 0.5])
+        are_words = not first.is_floating_point()
+        # of words, or other whole numbers, half may be none
+        batch = torch.stack([first, first.flip(0) if first.dim() else first, first if are_words else first * 0.5])
 
         def call(f: Callable) -> Callable:
             return lambda x: tuple(
@@ -157,7 +159,7 @@ def vmapped(target: Target) -> Tally:
             return torch.vmap(f, randomness="same")(batch)
 
         expected = or_none(lambda: by_vmap(call(target.builtin)))
-        if expected is None and target.tier is not None and not _writes(target, sample):
+        if expected is None and target.tier is not None and not are_words and not _writes(target, sample):
             expected = or_none(lambda: _one_by_one(call(target.builtin), batch))
         if expected is None:
             raise NotApplicable("torch has no vmap")

@@ -13,7 +13,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     is_transformed = maybe_current_level() is not None
     if num_classes == -1 and is_transformed:
         _refuse("one_hot in vmap", "an explicit positive num_classes argument", num_classes)
-    if num_classes <= 0 and tensor.numel() == 0:
+    if num_classes == -1 and tensor.numel() == 0:
         _refuse("Can not infer total number of classes from empty tensor", "a positive num_classes", num_classes)
     if num_classes <= 0 and num_classes != -1:
         _refuse("Class values must be smaller than num_classes", "a positive num_classes", num_classes)

@@ -11,7 +11,7 @@ derivative by $t$ is infinite there, as torch's.
 **From a score** $x$, of which $\sigma(x)$ is the probability. Both logarithms are $\log \sigma$, since $\log(1 -
 \sigma(x)) = \log \sigma(-x) = \log \sigma(x) - x$; so, with ``pos_weight`` $p$,
 
-$$ \ell = -p\, t \log \sigma(x) - (1 - t) \log \sigma(-x) = (1 - t) \, x - (1 + (p - 1) t) \log \sigma(x) $$
+$$ \ell = -p\, t \log \sigma(x) - (1 - t) \log \sigma(-x) = (1 - t) \, x - (p\, t + 1 - t) \log \sigma(x) $$
 
 Beyond sums and products that is $\log \sigma$, which brings its derivative along from its own concept.
 """
@@ -57,10 +57,10 @@ def binary_cross_entropy_with_logits(
     reduction = chosen(reduction, size_average, reduce)
     _require_same_size("binary_cross_entropy_with_logits", input, target)
     x, t = wide(input), wide(target)
-    log_p = ops.logsigmoid(x)
+    log_p, no = ops.logsigmoid(x), 1 - t
     if pos_weight is not None:
-        log_p = log_p * ((pos_weight - 1) * t + 1)
-    losses = (1 - t) * x - log_p
+        log_p = log_p * (pos_weight * t + no)
+    losses = no * x - log_p
     dtype = torch.promote_types(input.dtype, target.dtype)
     return reduced(losses if weight is None else losses * weight, reduction).to(dtype)
 
@@ -74,17 +74,22 @@ class _BinaryCrossEntropy(Rule):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
         save(ctx, *inputs)
+        # without a tangent the target's slope, which may be infinite, stays out
+        ctx.materialize_grads = False
 
     @staticmethod
-    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def backward(ctx: Any, g: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        if g is None:
+            return None, None
         x, t = ctx.saved_tensors
         needs_x, needs_t = ctx.needs_input_grad
-        return grad_output * _slope(x, t) if needs_x else None, grad_output * _slope_by_target(x) if needs_t else None
+        return g * _slope(x, t) if needs_x else None, g * _slope_by_target(x) if needs_t else None
 
     @staticmethod
-    def jvp(ctx: Any, x_tangent: Tensor, t_tangent: Tensor) -> Tensor:
+    def jvp(ctx: Any, x_tangent: Tensor | None, t_tangent: Tensor | None) -> Tensor:
         x, t = ctx.saved_tensors
-        return x_tangent * _slope(x, t) + t_tangent * _slope_by_target(x)
+        tangent = torch.zeros_like(x) if x_tangent is None else x_tangent * _slope(x, t)
+        return tangent if t_tangent is None else tangent + t_tangent * _slope_by_target(x)
 
 
 def _slope(x: Tensor, t: Tensor) -> Tensor:
@@ -128,7 +133,7 @@ def _require_probabilities(input: Tensor, target: Tensor) -> None:
             )
         )
     # vmap has no rule for the assertion
-    if input.numel() and (torch.compiler.is_compiling() or maybe_current_level() is None):
+    if input.numel() and maybe_current_level() is None:
         # the values are looked at where they are, on the device: nothing waits for the answer
-        inside = (input.detach().amin() >= 0) & (input.detach().amax() <= 1)
+        inside = (input.amin() >= 0) & (input.amax() <= 1)
         torch._assert_async(inside, "binary_cross_entropy: all elements of input should be between 0 and 1")

@@ -38,6 +38,7 @@ def nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     reduction = chosen(reduction, size_average, reduce)
+    _require_floating("nll_loss", input)
     _require_classes("nll_loss", input, target, weight)
     ignored, classes, weights = _read(input, target, weight, ignore_index)
     losses = _NegativeLogLikelihood.call(wide(input), classes, ignored, _axis(input))
@@ -55,17 +56,16 @@ def cross_entropy(
     label_smoothing: float = 0.0,
 ) -> Tensor:
     reduction = chosen(reduction, size_average, reduce)
-    if not 0 <= label_smoothing <= 1:
+    if label_smoothing > 1:
         expected = "label_smoothing must be between 0.0 and 1.0"
         raise RuntimeError(_wrong("cross_entropy", expected, f"Got: {label_smoothing}"))
-    if not input.is_floating_point():
-        raise NotImplementedError(_wrong("cross_entropy not implemented", "floating-point scores", input.dtype))
+    _require_floating("cross_entropy", input)
     if target.shape == input.shape:
         return _of_shares(input, target, weight, ignore_index, reduction, label_smoothing)
     _require_classes("cross_entropy", input, target, weight)
     ignored, classes, weights = _read(input, target, weight, ignore_index)
     x, axis = wide(input), _axis(input)
-    if label_smoothing == 0:
+    if label_smoothing <= 0:
         losses, _ = _CrossEntropy.call(x, _largest(x, axis), classes.unsqueeze(axis), axis)
         losses = losses.squeeze(axis).masked_fill(ignored, 0)
         return _of_samples(losses, weights, ignored, reduction).to(input.dtype)
@@ -148,22 +148,25 @@ def _of_shares(
         raise RuntimeError(_wrong("cross_entropy", expected, ignore_index))
     axis = _axis(input)
     _require_weight("cross_entropy", input, weight)
-    shares = wide(target)
+    shares, classes = wide(target), max(input.shape[axis], 1)
     if label_smoothing > 0:
-        shares = shares * (1 - label_smoothing) + label_smoothing / max(input.shape[axis], 1)
+        shares = shares * (1 - label_smoothing) + label_smoothing / classes
     losses = -(_by_class(ops.log_softmax(wide(input), axis), weight, axis) * shares).sum(axis)
-    return reduced(losses, reduction).to(torch.promote_types(input.dtype, target.dtype))
+    # of no classes torch has no mean
+    loss = reduced(losses, reduction, input.numel() // classes)
+    return loss.to(torch.promote_types(input.dtype, target.dtype))
 
 
 def _read(
     input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Which samples are ignored; the class of each sample, and its weight: 0 for these."""
+    target = target.reshape(()) if input.dim() == 1 else target
     ignored = target == ignore_index
     known = torch.arange(input.shape[_axis(input)], device=input.device)
     # looked up in the list of classes, one that is out of bounds raises torch's IndexError
     classes = _look_up(known, target.long().masked_fill(ignored, 0))
-    return ignored, classes, None if weight is None else _look_up(weight, classes).masked_fill(ignored, 0)
+    return ignored, classes, None if weight is None else _look_up(wide(weight), classes).masked_fill(ignored, 0)
 
 
 def _look_up(values: Tensor, classes: Tensor) -> Tensor:
@@ -196,17 +199,25 @@ def _axis(input: Tensor) -> int:
     return 0 if input.dim() == 1 else 1
 
 
+def _require_floating(where: str, input: Tensor) -> None:
+    if not input.is_floating_point():
+        raise NotImplementedError(_wrong(f"{where} not implemented", "floating-point scores", input.dtype))
+
+
 def _require_classes(where: str, input: Tensor, target: Tensor, weight: Tensor | None) -> None:
     if input.dim() == 0:
         error = IndexError if where == "cross_entropy" else ValueError
         raise error(_wrong(where, "an input with an axis of classes", "a 0-dimensional tensor"))
     if target.dtype not in (torch.int64, torch.uint8):
         raise RuntimeError(_wrong(where, "expected target dtype to be Long or Byte", f"got {target.dtype}"))
-    if input.dim() > 1 and target.dim() > 0 and input.shape[0] != target.shape[0]:
+    if input.dim() == 1:
+        if target.shape not in ((), (1,)):
+            expected = "a single class (for 1D input, 1D target must have size 1)"
+            raise ValueError(_wrong(where, expected, f"target size {tuple(target.shape)}"))
+    elif target.shape[:1] != input.shape[:1]:
         expected = f"Expected input batch_size ({input.shape[0]}) to match target batch_size"
-        raise ValueError(_wrong(where, expected, target.shape[0]))
-    shape = input.shape[:1] + input.shape[2:] if input.dim() > 1 else torch.Size([])
-    if target.shape != shape and not (input.dim() == 1 and target.shape == (1,)):
+        raise ValueError(_wrong(where, expected, tuple(target.shape[:1])))
+    elif target.shape != (shape := input.shape[:1] + input.shape[2:]):
         expected = f"target of the input's shape without the classes, {tuple(shape)} (multi-target not supported)"
         raise RuntimeError(_wrong(f"{where}: size mismatch", expected, f"got {tuple(target.shape)}"))
     _require_weight(where, input, weight)

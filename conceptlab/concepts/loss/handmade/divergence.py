@@ -40,16 +40,15 @@ def kl_div(
     dtype = torch.promote_types(input.dtype, target.dtype)
     for each in (input, target):
         if not each.is_floating_point():
-            kind = "Complex" if each.is_complex() else "Integral"
             raise RuntimeError(
                 message(
-                    f"kl_div: {kind} inputs not supported",
+                    "kl_div: Complex and Integral inputs not supported",
                     expected="real floating-point numbers",
                     received=str(each.dtype),
                     remedy="Convert them, for instance with input.float().",
                 )
             )
-    x, t = torch.broadcast_tensors(wide(input), wide(target))
+    x, t = torch.broadcast_tensors(*(wide(each) for each in (input, target)))
     loss = reduced(_Divergence.call(x, t, log_target), reduction)
     # as torch has it, whatever the reduction of the two old arguments is
     return (loss / input.shape[0] if by_batch and input.dim() else loss).to(dtype)
@@ -61,8 +60,7 @@ class _Divergence(Rule):
         if log_target:
             difference = t - x
             return torch.mul(difference, t.exp(), out=room(difference))
-        log_t = t.log().clamp_(min=_LEAST)
-        return torch.addcmul(torch.mul(log_t, t, out=room(log_t)), t, x, value=-1)
+        return torch.addcmul(t.log().clamp_(min=_LEAST).mul_(t), t, x, value=-1)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:

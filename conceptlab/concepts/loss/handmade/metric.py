@@ -41,7 +41,7 @@ def cosine_embedding_loss(
     reduction = chosen(reduction, size_average, reduce)
     _require_pairs(input1, input2, target)
     x, y = (z if z.is_floating_point() else z.to(torch.get_default_dtype()) for z in (input1, input2))
-    c = ops.cosine_similarity(_longer(wide(x), 0), _longer(wide(y), 1), -1, 0.0)
+    c = ops.cosine_similarity(_longer(x, 0), _longer(y, 1), -1, 0.0)
     losses = torch.where(target == 1, 1 - c, 0) + torch.where(target == -1, (c - margin).clamp_min(0), 0)
     return reduced(losses, reduction).to(torch.promote_types(x.dtype, y.dtype))
 
@@ -61,20 +61,21 @@ def triplet_margin_loss(
     reduction = chosen(reduction, size_average, reduce)
 
     _require_triplets(anchor, positive, negative, margin)
-    a, b, c = wide(anchor), wide(positive), wide(negative)
+    a, b, c = (wide(x) for x in (anchor, positive, negative))
     near, far = ops.pairwise_distance(a, b, p, eps), ops.pairwise_distance(a, c, p, eps)
     if swap:
         far = torch.minimum(far, ops.pairwise_distance(b, c, p, eps))
     loss = reduced((margin + near - far).clamp_min(0), reduction)
     # distances of whole numbers have the default dtype
     pairs = [(anchor, positive), (anchor, negative), *([(positive, negative)] if swap else [])]
-    dtypes = [torch.promote_types(x.dtype, y.dtype) for x, y in pairs]
-    return loss.to(dtypes[0]) if set(dtypes) in ({torch.float16}, {torch.bfloat16}) else loss
+    dtypes = {torch.promote_types(x.dtype, y.dtype) for x, y in pairs}
+    return loss.to(dtypes.pop()) if dtypes in ({torch.float16}, {torch.bfloat16}) else loss
 
 
 def _longer(x: Tensor, place: int) -> Tensor:
     """x with two numbers more, of which one is √ε."""
-    more = torch.zeros(2, dtype=x.dtype, device=x.device)
+    x = wide(x)
+    more = x.new_zeros(2)
     more[place] = _ROOT_OF_EPS
     return torch.cat((x, more.expand(*x.shape[:-1], 2)), -1)
 
@@ -83,12 +84,9 @@ def _require_pairs(input1: Tensor, input2: Tensor, target: Tensor) -> None:
     where = "cosine_embedding_loss"
     require_real(where, input1)
     require_real(where, input2)
-    if target.dim() > 1:
-        expected = "0D or 1D target tensor expected, multi-target not supported"
-        raise RuntimeError(_wrong(where, expected, f"got {target.dim()}D"))
-    if not input1.dim() == input2.dim() == target.dim() + 1:
-        expected = f"{target.dim()}D target tensor expects {target.dim() + 1}D input tensors"
-        sizes = f"found inputs with sizes {list(input1.shape)} and {list(input2.shape)}"
+    if target.dim() > 1 or not input1.dim() == input2.dim() == target.dim() + 1:
+        expected = "a 0D or 1D target tensor (multi-target not supported), and input tensors with an axis more"
+        sizes = f"a {target.dim()}D target, and inputs with sizes {list(input1.shape)} and {list(input2.shape)}"
         raise RuntimeError(_wrong(where, expected, sizes))
     if input1.shape[-1] != input2.shape[-1]:
         sizes = f"{input1.shape[-1]} and {input2.shape[-1]}"

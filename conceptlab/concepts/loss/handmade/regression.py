@@ -31,7 +31,7 @@ def mse_loss(
 ) -> Tensor:
     reduction, d = chosen(reduction, size_average, reduce), _difference("mse_loss", input, target)
     losses, total = _weighted(_Square.call(d), input, weight)
-    return reduced(losses, reduction, total).to(_dtype(input, target))
+    return reduced(losses, reduction, total).to(torch.promote_types(input.dtype, target.dtype))
 
 
 def l1_loss(
@@ -44,7 +44,7 @@ def l1_loss(
 ) -> Tensor:
     reduction, d = chosen(reduction, size_average, reduce), _difference("l1_loss", input, target)
     losses, total = _weighted(_Absolute.call(d), input, weight)
-    return reduced(losses, reduction, total).to(_dtype(input, target))
+    return reduced(losses, reduction, total).to(torch.promote_types(input.dtype, target.dtype))
 
 
 def smooth_l1_loss(
@@ -59,7 +59,7 @@ def smooth_l1_loss(
         raise RuntimeError(_wrong("smooth_l1_loss does not support negative values for beta", "beta >= 0", beta))
     reduction, d = chosen(reduction, size_average, reduce), _difference("smooth_l1_loss", input, target)
     loss = reduced(_Absolute.call(d) if beta == 0 else _Huber.call(d, beta), reduction)
-    return (loss / beta if beta not in (0, 1) else loss).to(_dtype(input, target))
+    return (loss / beta if beta not in (0, 1) else loss).to(torch.promote_types(input.dtype, target.dtype))
 
 
 def huber_loss(
@@ -114,7 +114,8 @@ def _difference(where: str, input: Tensor, target: Tensor) -> Tensor:
             "This will likely lead to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=4,  # past the function and the registry's wrapper, to the caller
         )
-    difference = wide(input) - wide(target)
+    x, t = (wide(each) for each in (input, target))
+    difference = x - t
     if not difference.is_floating_point():
         raise NotImplementedError(_wrong(f"{where} not implemented", "real floating-point numbers", difference.dtype))
     return difference
@@ -127,11 +128,8 @@ def _weighted(losses: Tensor, input: Tensor, weight: Tensor | None) -> tuple[Ten
     if weight.shape != input.shape:
         received = f"{tuple(weight.shape)} and {tuple(input.shape)}"
         raise ValueError(_wrong("weight", "Weights and input of the same size", received))
+    weight = wide(weight)
     return losses * weight, weight.sum()
-
-
-def _dtype(input: Tensor, target: Tensor) -> torch.dtype:
-    return torch.promote_types(input.dtype, target.dtype)
 
 
 def _wrong(where: str, expected: str, received: object) -> str:

@@ -100,7 +100,8 @@ class _Spread(Rule):
     @staticmethod
     def forward(g: Tensor, divisor: Tensor, *numbers: int) -> Tensor:
         windows = unpack(numbers)
-        spread = g / divisor
+        # a divisor without axes would leave half precision as it is, and shares are added up
+        spread = g.to(divisor.dtype) / divisor
         whole, parts = _whole_and_parts(windows)
         for axis, window in parts:
             if window.tiles:
