@@ -111,7 +111,7 @@ class Rule(torch.autograd.Function):
             if not torch.compiler.is_compiling():
                 return (cls if maybe_current_level() is not None else eager).apply(*inputs)
             # where nothing is differentiated Dynamo runs `forward` itself, before torch 2.15 with a context too many
-            return twin.apply(*inputs) if _is_differentiated(inputs) else forward(*inputs)
+            return twin.apply(*_each_apart(inputs)) if _is_differentiated(inputs) else forward(*inputs)
 
         cls.call = staticmethod(call)
 
@@ -168,6 +168,15 @@ def save(ctx: Any, *tensors: torch.Tensor | None) -> None:
     """Keep ``tensors``, inputs or outputs of the rule, for ``backward`` and for ``jvp`` alike."""
     ctx.save_for_backward(*tensors)
     ctx.save_for_forward(*tensors)
+
+
+def _each_apart(inputs: tuple) -> list:
+    """The inputs, where one that comes again is a view of itself: Dynamo takes no tensor twice."""
+    apart: list = []
+    for value in inputs:
+        is_again = isinstance(value, torch.Tensor) and any(value is other for other in apart)
+        apart.append(value.view_as(value) if is_again else value)
+    return apart
 
 
 def _is_differentiated(inputs: tuple) -> bool:

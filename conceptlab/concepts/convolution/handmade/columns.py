@@ -37,6 +37,7 @@ _CACHED = 2**18
 """Elements of a block on a CPU: 1 MiB of float32, half of a core's second-level cache."""
 _FEW = 256
 """Below so many columns a matrix product spends its time on fetching the weights: then several samples go together."""
+
 Block = tuple[slice, slice, slice]
 """A part of the result: samples, all channels, rows."""
 
@@ -196,7 +197,8 @@ class _Layout:
         """Samples that are computed together, each time with the bands of output rows that they are computed in."""
         B = self.x.shape[0]
         # a GPU is kept busy, and a compiled graph small, by one large product
-        cached = _CACHED if self.x.device.type == "cpu" and not torch.compiler.is_compiling() else 2**27
+        in_pieces = self.x.device.type == "cpu" and not torch.compiler.is_compiling()
+        cached = _CACHED if in_pieces else 2**27
         fit = max(cached // max(self.per_row, 1), 1)  # output rows in a block
         if self.gathers:
             samples = -(-_FEW // self.out.numel())
@@ -206,10 +208,10 @@ class _Layout:
             count = -(-self.out[0] // fit) if samples == 1 else 1
         else:
             # one sample alone needs no copy
-            samples, count = -(-_FEW // (2 * self.out.numel())), 1
+            samples, count = -(-_FEW // (2 * self.out.numel())) if in_pieces else B, 1
         rows = -(-self.out[0] // count)
         # no small rest
-        samples = max(-(-B // max(-(-B // samples), 1)), 1)
+        samples = max(-(-B // max(-(-B // max(samples, 1)), 1)), 1)
         bands = [slice(r, min(r + rows, self.out[0])) for r in range(0, self.out[0], rows)]
         for b in range(0, B, samples):
             yield slice(b, b + samples), bands
