@@ -116,7 +116,7 @@ class ErrorRatio:
         for a, b, exact in zip(ours, theirs, oracle, strict=True):
             if not b.is_floating_point() or b.numel() == 0:
                 continue
-            dtype = b.dtype
+            dtype, is_sparse = b.dtype, b.layout is not torch.strided
             a, b, exact = (x.detach().to_dense().to(torch.float64) for x in (a, b, exact))
             # a NaN where the exact result is finite is torch's own mistake: oneDNN makes one, on some processors, in
             # the gradient of a bfloat16 convolution whose input has an infinity
@@ -131,7 +131,8 @@ class ErrorRatio:
             scale = exact[usable].square().mean().sqrt().clamp_min(torch.finfo(torch.float32).tiny)
             self.ours.append(((a - exact)[usable] / scale).square().sum().item())
             self.theirs.append(((b - exact)[usable] / scale).square().sum().item())
-            rounding = exact.to(dtype).to(torch.float64) - exact
+            # what is sparse may have several numbers for one place, each of them rounded
+            rounding = (b if is_sparse else exact.to(dtype).to(torch.float64)) - exact
             self.rounded.append((rounding[usable & rounding.isfinite()] / scale).square().sum().item())
             self.elements.append(int(usable.sum()))
 
