@@ -7,7 +7,7 @@ from conceptlab.core.errors import did_you_mean, message, require_floating, requ
 from conceptlab.core.exponential import exp
 from conceptlab.core.function import ElementwiseRule, Rule, save
 from conceptlab.core.held import HeldFunction, held_functions
-from conceptlab.core.memory import is_recorded, room
+from conceptlab.core.memory import in_pieces, is_recorded, room
 from conceptlab.core.module import Tiered
 from conceptlab.core.namespace import Namespace, declare, namespace
 from conceptlab.core.parts import Choice, Parts
@@ -46,6 +46,7 @@ __all__ = [
     "either",
     "exp",
     "held_functions",
+    "in_pieces",
     "indicator",
     "is_recorded",
     "keep",

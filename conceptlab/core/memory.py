@@ -23,3 +23,11 @@ def room(temporary: Tensor) -> Tensor | None:
     True
     """
     return None if is_recorded() else temporary
+
+
+def in_pieces(x: Tensor) -> bool:
+    """Whether to compute piece by piece, each so small that it stays in a processor's cache.
+
+    A GPU is kept busy, and a compiled graph small, by doing all at once.
+    """
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()

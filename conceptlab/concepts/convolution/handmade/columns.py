@@ -31,7 +31,7 @@ import torch
 from torch import Size, Tensor
 
 from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused
-from conceptlab.core import wide
+from conceptlab.core import in_pieces, wide
 
 _CACHED = 2**18
 """Elements of a block on a CPU: 1 MiB of float32, half of a core's second-level cache."""
@@ -196,9 +196,7 @@ class _Layout:
     def blocks(self) -> Iterator[tuple[slice, list[slice]]]:
         """Samples that are computed together, each time with the bands of output rows that they are computed in."""
         B = self.x.shape[0]
-        # a GPU is kept busy, and a compiled graph small, by one large product
-        in_pieces = self.x.device.type == "cpu" and not torch.compiler.is_compiling()
-        cached = _CACHED if in_pieces else 2**27
+        cached = _CACHED if in_pieces(self.x) else 2**27
         fit = max(cached // max(self.per_row, 1), 1)  # output rows in a block
         if self.gathers:
             samples = -(-_FEW // self.out.numel())
@@ -208,7 +206,7 @@ class _Layout:
             count = -(-self.out[0] // fit) if samples == 1 else 1
         else:
             # one sample alone needs no copy
-            samples, count = -(-_FEW // (2 * self.out.numel())) if in_pieces else B, 1
+            samples, count = -(-_FEW // (2 * self.out.numel())) if in_pieces(self.x) else B, 1
         rows = -(-self.out[0] // count)
         # no small rest
         samples = max(-(-B // max(-(-B // max(samples, 1)), 1)), 1)

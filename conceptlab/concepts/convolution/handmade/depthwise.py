@@ -23,7 +23,7 @@ import torch
 from torch import Size, Tensor
 
 from conceptlab.concepts.convolution.handmade.geometry import Geometry, reused
-from conceptlab.core import wide
+from conceptlab.core import in_pieces, wide
 
 _CACHED = 2**17
 """Elements of a block on a CPU."""
@@ -94,8 +94,7 @@ class _Lines:
     def blocks(self) -> Iterator[tuple[slice, slice]]:
         """Samples and groups that are computed together."""
         B, G = self.x.shape[:2]
-        alone = self.x.device.type != "cpu" or torch.compiler.is_compiling()
-        images = max((2**27 if alone else _CACHED) // max(self.size.numel(), 1), 1)
+        images = max((_CACHED if in_pieces(self.x) else 2**27) // max(self.size.numel(), 1), 1)
         samples = max(images // max(G, 1), 1)
         for b in range(0, B, samples):
             for c in range(0, G, images):

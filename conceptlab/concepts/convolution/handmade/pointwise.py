@@ -8,11 +8,10 @@ $$ Y = w X, \qquad \partial L / \partial X = w^\top G, \qquad \partial L / \part
 the last as a sum over the samples.
 """
 
-import torch
 from torch import Tensor
 
 from conceptlab.concepts.convolution.handmade.geometry import Geometry
-from conceptlab.core import wide
+from conceptlab.core import in_pieces, wide
 
 
 def fits(weight: Tensor, geometry: Geometry) -> bool:
@@ -33,12 +32,11 @@ def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, bias: Tensor | None, g
 def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> None:
     """Write the gradient by weight into ``dw``."""
     of_results, images = wide(g).flatten(2), wide(x).flatten(2)
-    if g.device.type == "cpu" and not torch.compiler.is_compiling():
+    if in_pieces(g):
         total = images.new_zeros(dw.shape[:2])
         for of_result, image in zip(of_results, images, strict=True):
             total.addmm_(of_result, image.t())
     else:
-        # a GPU is kept busy, and a compiled graph small, by one large product
         total = of_results.transpose(0, 1).flatten(1) @ images.transpose(0, 1).flatten(1).t()
     dw.copy_(total.view(dw.shape))
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from conceptlab.concepts.interpolation.handmade.axis import Axis
+from conceptlab.core import in_pieces
 
 _BLOCK = 32
 """Old pixels at a time: the product is dense, and so costs by the width of the block."""
@@ -51,8 +52,7 @@ def _taken(x: Tensor, at: int, place: Tensor) -> Tensor:
 def _spread(g: Tensor, at: int, axis: Axis) -> Tensor:
     """Some old pixels at a time, as the product of a narrow part of A with the new ones that look at them."""
     A = axis.matrix(g)
-    # a GPU is kept busy, and a compiled graph small, by one large product
-    block = _BLOCK if g.device.type == "cpu" and not torch.compiler.is_compiling() else axis.size
+    block = _BLOCK if in_pieces(g) else axis.size
     parts = []
     for first in range(0, axis.size, block):
         end = min(first + block, axis.size)

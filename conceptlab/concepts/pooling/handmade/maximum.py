@@ -25,7 +25,7 @@ from torch import Tensor
 from torch._C._functorch import maybe_current_level
 
 from conceptlab.concepts.pooling.handmade.windows import Window, in_torch_layout, pack, padded, taps, unpack
-from conceptlab.core import Rule, message, save
+from conceptlab.core import Rule, in_pieces, message, save
 
 BLOCK = 2**18
 """Elements of a piece of the input: with its taps within the cache."""
@@ -137,7 +137,7 @@ def _at_once(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
 
 def _in_blocks(x: Tensor) -> Sequence[Tensor]:
     """The input in pieces along the batch, so small that what is computed from a piece stays in the cache."""
-    if x.numel() <= BLOCK or x.device.type != "cpu" or torch.compiler.is_compiling():
+    if x.numel() <= BLOCK or not in_pieces(x):
         return [x]
     return x.split(max(1, BLOCK * x.shape[0] // x.numel()))
 
