@@ -193,7 +193,8 @@ def keep(v: Tensor, mask: Tensor, *, room: Tensor | None = None) -> Tensor:
     """``v`` where the `mask` is set, and 0 elsewhere.
 
     Unlike the product of the numbers with 0 and 1, this drops infinite and missing values, too. The result has the
-    memory format of ``v``; it may overwrite ``room``, a temporary tensor like ``v``. Differentiable by ``v``.
+    memory format of ``v``, or of ``room``, a temporary tensor of that size which it may overwrite, such as the mask.
+    Differentiable by ``v``.
 
     >>> v = torch.tensor([1.0, float("inf"), float("nan")])
     >>> keep(v, mask(indicator(v, "<", 2)))
@@ -226,7 +227,7 @@ def _times(v: Tensor, mask: Tensor, room: Tensor | None) -> Tensor:
     if mask.dtype is torch.bool or _is_followed():
         # it may have been made where nothing followed
         return torch.where(mask if mask.dtype is torch.bool else mask != 0, v, 0)
-    out = None if room is None else room.view(mask.dtype)
+    out = room.view(mask.dtype) if room is not None else None
     return torch.mul(v.view(mask.dtype), mask, out=out).view(v.dtype)
 
 

@@ -211,17 +211,21 @@ def _rstd(var: Tensor, x: Tensor, eps: float) -> Tensor:
 
 def sum_of_channel(x: Tensor) -> Tensor:
     """The sum of each channel, (1, C, 1 …)."""
-    return x.sum([0, *range(2, x.dim())], keepdim=True, dtype=precise(x))
+    axes = tuple(range(2, x.dim()))
+    if 1 < math.prod(x.shape[2:]) <= 64:
+        # short rows are added to each other first: adding up one at a time takes up to four times as long
+        return x.sum(0, keepdim=True, dtype=precise(x)).sum(axes, keepdim=True)
+    return x.sum((0, *axes), keepdim=True, dtype=precise(x))
 
 
 def mean_of_channel(x: Tensor) -> Tensor:
     """The mean of each channel; 0 where there are no values."""
-    return x.mean([0, *range(2, x.dim())], keepdim=True, dtype=precise(x)) if x.numel() else sum_of_channel(x)
+    return sum_of_channel(x) / values_per_channel(x)
 
 
 def mean_square(centred: Tensor, n: int) -> Tensor:
     """The mean of the squares of each channel. A norm squares and adds in one pass over memory instead of three."""
-    if centred.dim() == 2:
+    if centred.dim() == 2 or math.prod(centred.shape[2:]) <= 64:
         return mean_of_channel(centred * centred)
     of_samples = torch.linalg.vector_norm(centred, dim=tuple(range(2, centred.dim())), keepdim=True)
     return of_samples.square().sum(0, keepdim=True) / n

@@ -71,7 +71,7 @@ class _Maximum(Rule):
         indices = _indices(ctx.saved_tensors[0], windows)
         shape = (*grad_output.shape[: -len(windows)], *(window.size for window in windows))
         flat = [t.flatten(-len(windows)) for t in (grad_output.new_zeros(shape), indices, grad_output)]
-        grad_x = flat[0].scatter_add(-1, flat[1], flat[2]).reshape(shape)
+        grad_x = flat[0].scatter_add_(-1, flat[1], flat[2]).reshape(shape)
         return grad_x, *(None for _ in ctx.numbers)
 
     @staticmethod
@@ -103,14 +103,15 @@ def _run(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
 def _larger(tap: Tensor, output: Tensor) -> Tensor:
     """1 where the tap is larger, or NaN, and 0 where not."""
     if _plain():
-        return tap.clone().gt_(output).add_(tap.clone().ne_(tap))
+        larger, is_nan = torch.empty_like(tap), torch.empty_like(tap)
+        return torch.gt(tap, output, out=larger).add_(torch.ne(tap, tap, out=is_nan))
     return (tap > output) | (tap != tap)
 
 
 def _plain() -> bool:
-    """Whether to compare in place, in the dtype of the values: several times as fast as with a boolean result.
+    """Whether to compare into the dtype of the values: several times as fast as with a boolean result.
 
-    A compiler vectorises the boolean, and vmap, a level of torch.func, has no rule for the comparison in place.
+    A compiler vectorises the boolean, and vmap, a level of torch.func, has no rule for the memory of a result.
     """
     return not torch.compiler.is_compiling() and maybe_current_level() is None
 

@@ -71,11 +71,13 @@ class _ReLU(ElementwiseRule):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        return keep(x, not_negative(x))
+        passes = not_negative(x)
+        return keep(x, passes, room=passes)
 
     @staticmethod
     def times_slope(v: Tensor, y: Tensor) -> Tensor:
-        return keep(v, not_zero(y))
+        passes = not_zero(y)
+        return keep(v, passes, room=passes)
 
 
 class _Gate(Rule):
