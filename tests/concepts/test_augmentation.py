@@ -54,8 +54,8 @@ def test_what_torch_gets_wrong(tier):
 @pytest.mark.parametrize("tier", TIERS)
 def test_refusals(tier):
     ops = all_tiers("transforms")[tier]
-    with pytest.raises(NotImplementedError, match="lanczos"):
-        ops.resize(torch.ones(3, 6, 6), 3, "lanczos")
+    with pytest.raises(NotImplementedError, match="hamming"):
+        ops.resize(torch.ones(3, 6, 6), 3, "hamming")
     with pytest.raises(ValueError, match="Expected tensor to be a tensor image"):
         ops.normalize(torch.ones(6, 6), [0.5], [0.5])
     if tier == "handmade":
