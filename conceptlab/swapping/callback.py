@@ -9,6 +9,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from conceptlab.core import Parts, message
 from conceptlab.swapping.answering import answer_functions
+from conceptlab.swapping.clipping import swap_clipping
 from conceptlab.swapping.objects import swap
 from conceptlab.swapping.report import SwapReport
 from conceptlab.swapping.wanted import Only
@@ -21,13 +22,14 @@ class SwapParts(L.Callback):
 
     Modules are swapped before Lightning asks for the optimizers, and once more when everything is set up, for layers
     that ``setup`` or ``configure_model`` have made; optimizers as soon as they exist. It does so for fit, validate,
-    test and predict. The model stays swapped afterwards; ``callback.undo()`` takes everything back.
+    test and predict. The model stays swapped afterwards; ``callback.undo()`` takes everything back. The Trainer itself
+    clips gradients with its part as long as it fits.
 
     Args:
         parts: the parts setting; see `conceptlab.Parts`.
         only: limits it to modules of some qualified names; see `conceptlab.swap`.
         functions: whether also the functions that ``forward`` and the steps call are answered: the loss, for instance.
-        optimizers: whether optimizers are swapped, too, and their schedulers.
+        optimizers: whether optimizers are swapped, too, their schedulers, and what clips their gradients.
 
     Attributes:
         reports: what each swap did.
@@ -46,6 +48,7 @@ class SwapParts(L.Callback):
         self.functions = functions
         self.optimizers = optimizers
         self.reports: list[SwapReport] = []
+        self._clipping = SwapReport()
 
     def undo(self) -> None:
         """Put the model and the optimizers back as they were."""
@@ -73,6 +76,9 @@ class SwapParts(L.Callback):
         """Swap the optimizers, and what was made since `setup`."""
         self._swap_model(pl_module)
         if self.optimizers:
+            self._clipping = swap_clipping(trainer, self.parts)
+            if self._clipping.swapped or self._clipping.skipped:
+                self.reports.append(self._clipping)
             for optimizer in trainer.optimizers:
                 self._keep(swap(optimizer, self.parts))
             for config in trainer.lr_scheduler_configs:
@@ -90,6 +96,10 @@ class SwapParts(L.Callback):
     def on_predict_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Swap what was made since `setup`."""
         self._swap_model(pl_module)
+
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        """Give the Trainer its own clipping back."""
+        self._clipping.undo()
 
     def _swap_model(self, pl_module: L.LightningModule) -> None:
         self._keep(swap(pl_module, self.parts, only=self.only))

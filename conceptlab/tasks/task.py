@@ -1,6 +1,6 @@
 """What all tasks share: a model, a loss, an optimizer, and the parts that they are computed with."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import hydra
@@ -10,6 +10,7 @@ from torch import Tensor
 
 import conceptlab as cl
 from conceptlab.data.order import derived_seed, seed_all
+from conceptlab.swapping.clipping import swap_clipping
 from conceptlab.tasks.divergence import require_finite
 from conceptlab.tasks.exhibits import Exhibit
 
@@ -59,8 +60,6 @@ class Task(L.LightningModule):
             "model": cl.swap(self.model, parts, functions=True),
             "loss": cl.swap(self.loss, parts, functions=True),
         }
-        chosen = cl.Parts(parts)
-        self._clip = {"norm": _chosen("clip_grad_norm_", chosen), "value": _chosen("clip_grad_value_", chosen)}
 
     def forward(self, *given: Tensor) -> Tensor:
         """The model's answers."""
@@ -132,22 +131,13 @@ class Task(L.LightningModule):
             configured["lr_scheduler"] = scheduler
         return configured
 
-    def configure_gradient_clipping(
-        self,
-        optimizer: torch.optim.Optimizer,
-        gradient_clip_val: float | None = None,
-        gradient_clip_algorithm: str | None = None,
-    ) -> None:
-        """What ``trainer.gradient_clip_val`` asks for, on its part: Lightning itself would call torch's."""
-        if gradient_clip_val:
-            clip = self._clip[gradient_clip_algorithm or "norm"]
-            clip([p for group in optimizer.param_groups for p in group["params"]], gradient_clip_val)
+    def on_fit_start(self) -> None:
+        """Have the Trainer clip gradients with its part."""
+        self.reports["clipping"] = swap_clipping(self.trainer, self.settings.parts)
 
-
-def _chosen(function: str, parts: cl.Parts) -> Callable:
-    """The implementation of one of torch.nn.utils' functions; torch's own, where the setting has no other."""
-    choice = parts[function]
-    return choice.implementation if choice and choice.implementation else getattr(torch.nn.utils, function)
+    def on_fit_end(self) -> None:
+        """Give the Trainer its own clipping back."""
+        self.reports["clipping"].undo()
 
 
 def _named(stage: str, loss: Tensor, figures: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -48,6 +48,21 @@ def test_a_sparse_gradient_is_torchs_number_by_number(words, options):
     torch.testing.assert_close(ours._values(), theirs._values())
 
 
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("mode", ["sum", "mean"])
+def test_the_gradient_of_a_bags_word_is_divided_by_its_own_count(mode, tier):
+    """Which torch 2.11 divides by that of another word."""
+    upstream = torch.randn(4, 3, dtype=torch.float64)
+
+    def gradient(**options):
+        weight = table()
+        y = of("embedding_bag", tier)(WORDS, weight, OFFSETS, mode=mode, **options)
+        return torch.autograd.grad(y, weight, upstream)[0]
+
+    counts = WORDS.bincount(minlength=5).clamp(min=1).unsqueeze(1)
+    torch.testing.assert_close(gradient(scale_grad_by_freq=True), gradient() / counts)
+
+
 @pytest.mark.parametrize("mode", ["sum", "mean"])
 @pytest.mark.parametrize("options", [{}, {"padding_idx": 1}])
 def test_a_sparse_gradient_of_bags_is_torchs_number_by_number(mode, options):

@@ -3,8 +3,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch._subclasses import FakeTensorMode
 
 import conceptlab as cl
+from conceptlab.concepts.interpolation import samples
 from conceptlab.core import registry
 from conceptlab.verify.closeness import check_same
 
@@ -45,12 +47,22 @@ def test_the_nearest_pixel_is_torchs(mode, dtype, factor):
         ((1, 1, 6), {"size": 74}),
         ((1, 1, 2), {"size": 41, "mode": "nearest-exact"}),
         ((1, 1, 3, 3), {"scale_factor": 1.1, "mode": "bicubic"}),
+        ((1, 1, 3, 3), {"scale_factor": 1.1, "mode": "bicubic", "antialias": True}),
     ],
 )
 def test_gradients_belong_to_the_values(shape, options):
     """Where torch's do not: its backward pass rounds in another way."""
     x = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda x: PART.tiers["handmade"](x, **options), x)
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_single_column_is_resized_like_any_other(tier):
+    """Where torch repeats its first row."""
+    options = {"mode": "bilinear", "antialias": True}
+    one = PART.tiers[tier](IMAGE[..., :1], size=(3, 1), **options)
+    two = F.interpolate(IMAGE[..., :1].expand(-1, -1, -1, 2), size=(3, 2), **options)
+    check_same(one, two[..., :1], "the column", strides=False)
 
 
 NN = torch._C._nn
@@ -65,7 +77,11 @@ SPELLINGS = [
     (NN.upsample_bilinear2d, (IMAGE, None, False, [2.0, 1.5])),
     (NN.upsample_bicubic2d, (IMAGE, [7, 3], True, None)),
     (NN.upsample_trilinear3d, (IMAGE[None], [3, 4, 9], False, None)),
+    (NN._upsample_bilinear2d_aa, (IMAGE, [3, 9], True, None)),
+    (NN._upsample_bicubic2d_aa, (IMAGE, None, False, [0.7, 1.5])),
 ]
+if samples.HAS_LANCZOS:
+    SPELLINGS.append((NN._upsample_lanczos2d_aa, (IMAGE, [3, 9], False, None)))
 
 
 @pytest.mark.parametrize(("spelling", "args"), SPELLINGS, ids=[spelling.__name__ for spelling, _ in SPELLINGS])
@@ -75,6 +91,12 @@ def test_spellings(spelling, args):
     with cl.use("handmade") as used:
         spelling(*args)
     assert used.counts == {"interpolate": 1}
+
+
+def test_one_channel_three_times_is_channels_first():
+    """All of a channel's numbers lie in one place, as they do with channels last; the checks see copies only."""
+    grey = IMAGE[:, :1].expand(-1, 3, -1, -1)
+    check_same(PART.tiers["handmade"](grey, size=3), F.interpolate(grey, size=3), "value")
 
 
 @pytest.mark.parametrize("name", ["upsample", "upsample_nearest", "upsample_bilinear"])
@@ -94,10 +116,15 @@ def test_autocast(mode):
         assert PART.tiers["handmade"](volume, scale_factor=2, mode=mode).dtype is expected
 
 
-@pytest.mark.parametrize(
-    "options", [{"size": 3, "mode": "lanczos"}, {"size": 3, "mode": "bilinear", "antialias": True}]
-)
-@pytest.mark.parametrize("tier", TIERS)
-def test_what_is_not_by_hand_says_so(tier, options):
-    with pytest.raises(NotImplementedError, match="interpolate"):
-        PART.tiers[tier](IMAGE, **options)
+@pytest.mark.parametrize("mode", ["area", "bilinear", "lanczos" if samples.HAS_LANCZOS else "bicubic"])
+def test_autocast_of_a_gpu(mode):
+    """Of tensors without values, which need none; not by the context manager, which refuses where there is none."""
+    options = {"size": 3, "mode": mode, "antialias": mode != "area"}
+    with FakeTensorMode():
+        image = torch.empty(1, 2, 4, 5, dtype=torch.float16, device="cuda")
+        torch.set_autocast_enabled("cuda", True)
+        try:
+            expected = F.interpolate(image, **options).dtype
+            assert PART.tiers["handmade"](image, **options).dtype is expected
+        finally:
+            torch.set_autocast_enabled("cuda", False)

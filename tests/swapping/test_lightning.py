@@ -7,6 +7,7 @@ import lightning as L
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.plugins.precision import Precision
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -154,6 +155,55 @@ def test_only_and_no_optimizers(tmp_path):
     assert task.net[0].tier == "handmade"
     assert type(task.net[2]) is nn.Linear
     assert [s.name for report in callback.reports for s in report.swapped] == ["net.0"]
+
+
+def leave_nothing(parameters, limit):
+    marks.append(limit)
+    for parameter in parameters:
+        parameter.grad.zero_()
+
+
+class OwnHook(Task):
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None, gradient_clip_algorithm=None):
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+
+@pytest.mark.parametrize(("way", "part"), [("norm", "clip_grad_norm_"), ("value", "clip_grad_value_")])
+@pytest.mark.parametrize("kind", [Task, OwnHook])
+def test_the_trainer_clips_with_the_part(tmp_path, kind, way, part):
+    marks.clear()
+    task, callback = kind(), cl.lightning.SwapParts({part: leave_nothing})
+    task.configure_model()
+    first = [p.detach().clone() for p in task.parameters()]
+    its = trainer(tmp_path, callback, gradient_clip_val=0.5, gradient_clip_algorithm=way)
+    its.fit(task, data())
+    assert set(marks) == {0.5}
+    assert all(torch.equal(p, old) for p, old in zip(task.parameters(), first, strict=True))
+    assert [s.part for report in callback.reports for s in report.swapped] == [part]
+    assert not vars(its.precision_plugin)  # as it was
+
+
+def test_clipping_by_hand_is_torchs(tmp_path):
+    expected = [p.detach() for p in fitted(tmp_path, gradient_clip_val=0.01).parameters()]
+    free = [p.detach() for p in fitted(tmp_path).parameters()]
+    callback = cl.lightning.SwapParts({"clipping": "handmade"})
+    found = [p.detach() for p in fitted(tmp_path, callback, gradient_clip_val=0.01).parameters()]
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+    assert not torch.allclose(found[0], free[0], rtol=1e-2)
+
+
+def test_a_plugin_that_clips_in_a_way_of_its_own_keeps_it(tmp_path):
+    class Own(Precision):
+        def clip_grad_by_norm(self, optimizer, clip_val):
+            marks.append("own")
+
+    marks.clear()
+    callback = cl.lightning.SwapParts(
+        {"clip_grad_norm_": leave_nothing, "clip_grad_value_": "builtin", "Linear": "handmade"}
+    )
+    fitted(tmp_path, callback, gradient_clip_val=1.0, plugins=[Own()])
+    assert set(marks) == {"own"}
+    assert "Own clips in a way of its own: trainer" in "\n".join(str(report) for report in callback.reports)
 
 
 def test_synchronized_batch_norm_is_refused(tmp_path):

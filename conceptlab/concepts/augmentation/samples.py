@@ -34,6 +34,8 @@ IMAGES: Mapping[str, Callable[[], Tensor]] = {
 }
 
 _INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic")
+# torch 2.11 has no lanczos
+_LANCZOS = ("lanczos",) if "_upsample_lanczos2d_aa" in vars(torch._C._nn) else ()
 _TURNS: list[dict[str, Any]] = [
     *({"angle": angle, "interpolation": mode} for angle in (30, -77.5, 3.3) for mode in ("nearest", "bilinear")),
     *({"angle": angle, "expand": True} for angle in (10, 33, 77.5, 200)),
@@ -69,6 +71,7 @@ _MAPS: list[dict[str, Any]] = [
 _SIZES: list[dict[str, Any]] = [
     *({"size": [20, 7], "interpolation": mode, "antialias": a} for mode in _INTERPOLATIONS for a in (True, False)),
     *({"size": [4, 31], "interpolation": mode, "antialias": a} for mode in _INTERPOLATIONS for a in (True, None)),
+    *({"size": [20, 7], "interpolation": mode, "antialias": a} for mode in _LANCZOS for a in (True, False)),
     *({"size": size} for size in ([13, 18], [13, 9], [5, 18], [1, 1], [8], 8, [26, 36])),
     *({"size": [9, 5], "interpolation": mode} for mode in (0, 2, 3, 4, 5)),
     {"size": [8], "max_size": 9},

@@ -18,8 +18,8 @@ Precision: of half precision the norm is computed in float32, and rounded once, 
 missing $N$ makes all gradients 0 or NaN; ``error_if_nonfinite`` raises instead, and the host waits for the device.
 ``foreach`` only chooses how: all gradients of a kind in one call, or one after the other.
 
-torch's own are no functions of the kind that `use` hears: call them from ``conceptlab.nn.utils``. In an experiment
-``trainer.gradient_clip_val`` clips with the parts that the experiment names.
+torch's own are no functions of the kind that `use` hears: call them from ``conceptlab.nn.utils``. Lightning's Trainer
+clips with the parts that an experiment, or the callback `SwapParts`, names.
 
 Source: Pascanu, Mikolov, Bengio, *On the difficulty of training recurrent neural networks*, 2013.
 """

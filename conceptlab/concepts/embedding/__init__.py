@@ -28,7 +28,7 @@ Sparse gradients are torch's number by number, but in forward mode, where they a
 no tangent; compiled code cannot make them. With ``num_classes=-1`` there are as many classes as the largest number
 needs, a size that depends on the data: the host waits for the device there, as torch's own does. Words behind the last
 offset belong to no bag; of torch's own that holds of float32 sums and means, while elsewhere it adds them to the last
-bag.
+bag. ``scale_grad_by_freq`` divides by the word's own count; torch 2.11 divides in bags by that of another word.
 
 Source: Bengio et al., *A neural probabilistic language model*, 2003; Mikolov et al., *Efficient estimation of word
 representations in vector space*, 2013; Joulin et al., *Bag of tricks for efficient text classification*, 2017 (bags).

@@ -21,19 +21,38 @@ given (and not ``recompute_scale_factor``):
 | … with ``align_corners`` | $o\,(n - 1) / (m - 1)$ | the outermost pixels stay where they are |
 | ``area`` | | the mean of all old pixels below the new one: adaptive average pooling |
 
+Where an image shrinks, the mean of two or four neighbours passes over all others, and fine patterns turn into coarse
+ones that were not there (*aliasing*). With ``antialias`` the kernel $k$ widens with $s$, so that no pixel is passed
+over, and what reaches over the border is left out:
+
+$$ y_o = \sum_j w_{oj}\, x_j, \qquad
+   w_{oj} \propto k\!\left(\frac{j + \frac12 - s\,(o + \frac12)}{\max(s, 1)}\right), \quad \sum_j w_{oj} = 1 $$
+
+| ``mode`` | $k(d)$ | reach |
+|---|---|---|
+| ``bilinear`` | $1 - \lvert d \rvert$ | 1 |
+| ``bicubic`` | the cubic, of slope $-\frac12$ at 1 instead of $-\frac34$ | 2 |
+| ``lanczos`` | $\operatorname{sinc}(d)\, \operatorname{sinc}(d / 3)$, only with ``antialias`` | 3 |
+
+($\operatorname{sinc}(d) = \sin(\pi d) / (\pi d)$. With ``align_corners`` $s$ is $(n - 1) / (m - 1)$, and the centres
+are still at $s\,(o + \frac12)$, as torch has it.)
+
 Shapes: ``input`` (B, C, W), (B, C, H, W) or (B, C, D, H, W); the result has ``size``, or the input's times
-``scale_factor``, rounded down, along all axes but B and C. Bytes can be taken as they are (``nearest``). Training and
-evaluation are the same.
+``scale_factor``, rounded down, along all axes but B and C. Training and evaluation are the same.
+
+Bytes are taken as they are by ``nearest``, and by the means of an image: those have weights of 16 bits, and turn bytes
+into bytes along the columns and then along the rows, in whole numbers, as torch does, bit for bit.
 
 Precision: half precision is computed in float32. At a tie between two pixels rounding decides, and on a CPU torch
 rounds in different ways: in float32 for small or channels-last images, in the input's own precision for others. The
 pixels chosen here are the same. (torch's gradients are rounded in float32 always, and in float64 may go to a neighbour
-of the pixel that was taken; here they go to that pixel.)
+of the pixel that was taken; here they go to that pixel.) With ``antialias`` torch takes half precision on a GPU only,
+to a single column repeats the first row, and where a size stays but ``scale_factor`` is not 1 has a gradient that is
+not that of its copy; here all of these are as the formula says.
 
-Not by hand: ``antialias=True``, and ``lanczos``, which asks for it.
-
-Sources: Keys, *Cubic convolution interpolation for digital image processing*, 1981; Szeliski, *Computer Vision*, 2010,
-section 3.5; Odena et al., *Deconvolution and checkerboard artifacts*, 2016.
+Sources: Keys, *Cubic convolution interpolation for digital image processing*, 1981; Duchon, *Lanczos filtering in one
+and two dimensions*, 1979; Szeliski, *Computer Vision*, 2010, section 3.5; Odena et al., *Deconvolution and checkerboard
+artifacts*, 2016.
 """
 
 from collections.abc import Callable, Sequence
@@ -88,7 +107,9 @@ class UpsamplingBilinear2d(Upsample, torch.nn.UpsamplingBilinear2d):
 def _autocast(
     input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", *_: Any, **__: Any
 ) -> dict[str, Policy] | None:
-    """A mean over areas is that of adaptive_avg_pool; all others are in float32 on a GPU."""
+    """A mean over areas is that of adaptive_avg_pool; on a GPU, which has no lanczos, all others are in float32."""
+    if mode == "lanczos":
+        return None
     if mode != "area":
         return {"cuda": "float32"}
     return {"cpu": "float32"} if input.dim() == 5 else None
@@ -145,7 +166,7 @@ def _of_pixels(mode: str) -> Callable:
     return adapter
 
 
-def _of_means(mode: str) -> Callable:
+def _of_means(mode: str, antialias: bool = False) -> Callable:
     """The adapter of torch's kernels with it."""
 
     def adapter(
@@ -155,10 +176,14 @@ def _of_means(mode: str) -> Callable:
         align_corners: bool,
         scale_factors: Sequence[float] | None = None,
     ) -> Tensor:
-        return interpolate(input, output_size, scale_factors, mode, align_corners)
+        return interpolate(input, output_size, scale_factors, mode, align_corners, antialias=antialias)
 
     return adapter
 
+
+_MODES = ("bilinear", "bicubic", "lanczos")
+# torch 2.11 has no lanczos
+_SMOOTH = {vars(_nn)[name]: mode for mode in _MODES if (name := f"_upsample_{mode}2d_aa") in vars(_nn)}
 
 CONCEPT = Concept(
     title="interpolation",
@@ -175,6 +200,7 @@ CONCEPT = Concept(
                 _nn.upsample_bilinear2d: _of_means("bilinear"),
                 _nn.upsample_bicubic2d: _of_means("bicubic"),
                 _nn.upsample_trilinear3d: _of_means("trilinear"),
+                **{function: _of_means(mode, antialias=True) for function, mode in _SMOOTH.items()},
             },
             autocast=_autocast,
         )

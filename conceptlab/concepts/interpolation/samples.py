@@ -13,10 +13,13 @@ _MODES = {
     2: ("nearest", "nearest-exact", "bilinear", "area", "bicubic"),
     3: ("nearest", "nearest-exact", "trilinear", "area"),
 }
+# torch 2.11 has no lanczos
+HAS_LANCZOS = "_upsample_lanczos2d_aa" in vars(torch._C._nn)
+_SMOOTH = ("bilinear", "bicubic", "lanczos") if HAS_LANCZOS else ("bilinear", "bicubic")
 
 
 def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
-    """Every mode evenly and unevenly, up and down; ties that rounding decides; one pixel; layouts; bytes."""
+    """Every mode evenly and unevenly, up and down; ties that rounding decides; one pixel; layouts; antialias; bytes."""
     if part != "interpolate":
         return
 
@@ -32,6 +35,8 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield Sample(f"{modes[2]}, one pixel", (x(2, 3, *[1] * rank),), {"mode": modes[2], "size": 3})
         yield Sample(f"{modes[2]}, empty batch", (x(0, 3, *old),), {"mode": modes[2], "scale_factor": 2})
     yield from _nearest(x)
+    yield from _smooth(x)
+    yield from _bytes()
     for channels in (1, 3, 5):
         last = x(2, channels, 3, 4).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
         for options in (
@@ -42,6 +47,9 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
             # where the size stays, torch multiplies a neighbour by 0, which infinity survives
             kept = "0 · inf" if options.get("size") else ""
             yield Sample(f"channels last, {channels}, {options}", (last,), options, finite_only=kept)
+    yield Sample(
+        "channels first or last, one number to a sample", (x(2, 1, 1, 1),), {"mode": "nearest", "size": (2, 3)}
+    )
     same = x(2, 3, 3, 4).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
     # torch's gradient is that of a copy, which the values are not
     yield Sample("bicubic, of the same size", (x(1, 2, 3, 3).detach(),), {"mode": "bicubic", "scale_factor": 1.1})
@@ -87,6 +95,56 @@ def _nearest(x: Callable[..., Tensor]) -> Iterator[Sample]:
         special = x(1, 1, 3, 3).detach()
         special[0, 0, 0, 0], special[0, 0, 1, 1], special[0, 0, 2, 0] = float("nan"), float("inf"), float("-inf")
         yield Sample(f"{mode}, NaN and infinity", (special,), {"mode": mode, "scale_factor": 2})
+
+
+def _smooth(x: Callable[..., Tensor]) -> Iterator[Sample]:
+    """With antialias. Never to one column: there torch repeats the first row."""
+    kept = "weights of 0 are multiplied by, too"
+    for mode in _SMOOTH:
+        options: dict[str, Any] = {"mode": mode, "antialias": True}
+        for name, image, grid in (
+            ("down and up", x(2, 3, 9, 4), {"size": (4, 7)}),
+            ("by factors", x(1, 2, 5, 8), {"scale_factor": (2.3, 0.4)}),
+            ("by that of the sizes", x(1, 2, 5, 8), {"scale_factor": (2.3, 0.4), "recompute_scale_factor": True}),
+            ("one pixel", x(1, 2, 1, 3), {"size": (3, 2)}),
+            ("more than a block", x(1, 1, 70, 2), {"size": (36, 3)}),
+            ("to more than a block", x(1, 1, 2, 36), {"size": (2, 70)}),
+            # torch's gradient is not that of a copy, which the values are
+            ("of the same size", x(1, 2, 3, 3).detach(), {"scale_factor": 1.1}),
+            ("no samples", x(0, 2, 5, 4), {"size": 3}),
+        ):
+            yield Sample(f"{mode}, antialias, {name}", (image,), {**options, **grid}, finite_only=kept)
+        last = x(2, 3, 7, 5).detach().contiguous(memory_format=torch.channels_last).requires_grad_()
+        yield Sample(f"{mode}, antialias, channels last", (last,), {**options, "size": (3, 4)}, finite_only=kept)
+    for name, image, size in (("corners", x(1, 2, 9, 4), (4, 7)), ("one row, corners", x(1, 2, 4, 3), (1, 2))):
+        for mode in ("bilinear", "bicubic"):
+            options = {"mode": mode, "antialias": True, "align_corners": True, "size": size}
+            yield Sample(f"{mode}, antialias, {name}", (image,), options, finite_only=kept)
+
+
+def _bytes() -> Iterator[Sample]:
+    """Means in whole numbers; the cubic overshoots, and the largest weight sets the unit of all."""
+    for mode in _SMOOTH:
+        for antialias in (True,) if mode == "lanczos" else (False, True):
+            options: dict[str, Any] = {"mode": mode, "antialias": antialias}
+            name = f"bytes, {mode}, antialias={antialias}"
+            for channels, grid in ((3, {"size": (5, 17)}), (5, {"scale_factor": (1.6, 0.45)})):
+                yield Sample(f"{name}, {channels} channels", (_noise(1, channels, 9, 8),), {**options, **grid})
+            # means of nearly 127½, where the rounding of the smallest weights decides
+            stripes = (127 + torch.arange(3000) % 2).byte().reshape(1, 1, 3000, 1).repeat(1, 1, 1, 2)
+            yield Sample(f"{name}, many to one", (stripes,), {**options, "size": (5, 2)})
+            yield Sample(f"{name}, one axis stays", (_noise(2, 2, 4, 6),), {**options, "scale_factor": (1.1, 2)})
+            last = _noise(2, 3, 6, 7).contiguous(memory_format=torch.channels_last)
+            yield Sample(f"{name}, channels last", (last,), {**options, "size": (9, 3)})
+            if mode != "lanczos":
+                corners = {**options, "align_corners": True}
+                yield Sample(f"{name}, corners", (_noise(1, 3, 4, 7),), {**corners, "size": (9, 3)})
+
+
+def _noise(*shape: int) -> Tensor:
+    """Black, white, and what lies between."""
+    generator = torch.Generator().manual_seed(sum(shape))
+    return (torch.rand(shape, generator=generator) * 400 - 70).clamp(0, 255).byte()
 
 
 def _grids(rank: int, mode: str) -> dict[str, dict[str, Any]]:
@@ -141,15 +199,20 @@ def refused(part: str) -> Iterator[Sample]:
         "a matrix": (image[0, 0], {"size": (), "mode": "nearest"}),
         "another mode": (image, {"size": 3, "mode": "unknown"}),
         "antialias of the nearest": (image, {"size": 3, "antialias": True}),
-        "antialias": (image, {"size": 3, "mode": "bilinear", "antialias": True}),
-        "lanczos": (image, {"size": 3, "mode": "lanczos", "antialias": True}),
         "antialias of a volume": (volume, {"size": 3, "mode": "bilinear", "antialias": True}),
+        "antialias of no rows": (image[:, :, :0], {"size": 3, "mode": "bilinear", "antialias": True}),
+        "antialias of whole numbers": (image.long(), {"size": 3, "mode": "bilinear", "antialias": True}),
         "whole numbers": (image.long(), {"size": 3}),
         "whole numbers, means": (image.long(), {"size": 3, "mode": "bilinear"}),
         "truth values": (image.bool(), {"size": 3}),
         "complex numbers": (image.to(torch.complex64), {"size": 3}),
         "bytes of a sequence": (sequence.byte(), {"size": 3, "mode": "linear"}),
+        "bytes of a volume": (volume.byte(), {"size": 3, "mode": "trilinear"}),
+        "lanczos of a sequence": (sequence, {"size": 3, "mode": "lanczos"}),
     }
+    if HAS_LANCZOS:
+        calls["lanczos, no antialias"] = (image, {"size": 3, "mode": "lanczos"})
+        calls["lanczos, corners"] = (image, {"size": 3, "mode": "lanczos", "antialias": True, "align_corners": True})
     for name, (x, options) in calls.items():
         yield Sample(name, (x,), options)
     for x in (sequence, image, volume):
@@ -171,6 +234,8 @@ BENCH = (
     _case("U-Net, 128 to 256, corners", 1, 64, 128, 128, scale_factor=2, mode="bilinear", align_corners=True),
     _case("DeepLabv3, logits", 1, 21, 33, 33, size=(257, 257), mode="bilinear"),
     _case("FCN, logits", 1, 21, 32, 32, size=(256, 256), mode="bilinear"),
+    _case("ImageNet, 500 to 341", 2, 3, 375, 500, size=(256, 341), mode="bilinear", antialias=True),
+    _case("DINOv2, positions 37 to 16", 1, 384, 37, 37, size=(16, 16), mode="bicubic", antialias=True),
     _case("PSPNet, 6 to 28", 2, 512, 6, 6, size=(28, 28), mode="bilinear"),
     _case("WaveGAN, nearest", 8, 64, 1024, scale_factor=4),
     _case("3D U-Net, 16 to 32", 1, 64, 16, 16, 16, scale_factor=2, mode="trilinear"),

@@ -1,13 +1,13 @@
-"""Resizing: each new pixel is a weighted mean of the old ones around its place."""
-
-import math
-from typing import Any
+"""Resizing: what size, and which pixels; the rest is interpolation."""
 
 import torch
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 
-from conceptlab.concepts.augmentation.naive.moving import crop, pixel_from
+from conceptlab.concepts.augmentation.naive.moving import crop
+from conceptlab.core import declare
+
+ops = declare("nn", "naive")
 
 
 def resize(inpt: Tensor, size, interpolation=InterpolationMode.BILINEAR, max_size=None, antialias=True) -> Tensor:
@@ -15,22 +15,18 @@ def resize(inpt: Tensor, size, interpolation=InterpolationMode.BILINEAR, max_siz
     height, width = _new_size(inpt.shape[-2], inpt.shape[-1], size, max_size)
     if (height, width) == inpt.shape[-2:]:
         return inpt
-    if mode in ("nearest", "nearest-exact"):
-        return pixel_from(inpt, *(_nearest(n, m, mode) for n, m in zip(inpt.shape[-2:], (height, width), strict=True)))
-    if mode not in ("bilinear", "bicubic"):
-        raise NotImplementedError(f"resize: mode {mode}; expected nearest, nearest-exact, bilinear or bicubic")
-    image = inpt if inpt.dtype in (torch.float32, torch.float64) else inpt.float()
-    for axis, m in ((-1, width), (-2, height)):
-        if m == image.shape[axis]:
-            continue
-        pixels = image.unbind(axis)
-        sums: list[Any] = [
-            sum(w * pixels[j] for j, w in _weights(i, len(pixels), m, mode, antialias)) for i in range(m)
-        ]
-        image = torch.stack(sums, axis)
-        if inpt.dtype == torch.uint8:
-            image = (image + 0.5).floor().clamp(0, 255)
-    return (image if inpt.is_floating_point() else image.round()).to(inpt.dtype)
+    if mode not in ("nearest", "nearest-exact", "bilinear", "bicubic", "lanczos"):
+        raise NotImplementedError(f"resize: mode {mode}; expected nearest(-exact), bilinear, bicubic or lanczos")
+    if mode == "lanczos" and not antialias:
+        raise ValueError("resize: lanczos requires antialias=True")
+    *batch, C, H, W = inpt.shape
+    if inpt.numel() == 0:
+        return inpt.reshape(*batch, C, height, width)
+    exact = inpt.dtype in (torch.float32, torch.float64, torch.uint8)
+    images = (inpt if exact else inpt.float()).reshape(-1, C, H, W)
+    smooth = bool(antialias) and not mode.startswith("nearest")
+    resized = ops.interpolate(images, (height, width), mode=mode, antialias=smooth).reshape(*batch, C, height, width)
+    return resized if exact else (resized if inpt.is_floating_point() else resized.round()).to(inpt.dtype)
 
 
 def resized_crop(
@@ -75,31 +71,3 @@ def _new_size(H: int, W: int, size, max_size):
         if max_size is not None and long > max_size:
             short, long = int(max_size * short / long), max_size
     return (short, long) if H <= W else (long, short)
-
-
-def _nearest(n: int, m: int, mode: str) -> list[int]:
-    half = 0.5 if mode == "nearest-exact" else 0.0
-    scale = torch.tensor(n, dtype=torch.float32) / m  # torch's rounding decides at ties
-    places: list[Any] = [(torch.tensor(i + half, dtype=torch.float32) * scale).tolist() for i in range(m)]
-    return [min(int(place), n - 1) for place in places]
-
-
-def _weights(i: int, n: int, m: int, mode: str, antialias) -> list[tuple[int, float]]:
-    """The old pixels that new pixel i of m is a weighted mean of."""
-    center, stretch = (i + 0.5) * n / m, max(n / m, 1) if antialias else 1
-    reach = (1 if mode == "bilinear" else 2) * stretch
-    places = range(math.floor(center - reach), math.ceil(center + reach) + 1)
-    a = -0.5 if antialias else -0.75
-    weights = [(j, _kernel(abs(j + 0.5 - center) / stretch, mode, a)) for j in places]
-    if not antialias:
-        return [(min(max(j, 0), n - 1), w) for j, w in weights]
-    inside = [(j, w) for j, w in weights if 0 <= j < n]
-    return [(j, w / sum(w for _, w in inside)) for j, w in inside]
-
-
-def _kernel(d: float, mode: str, a: float) -> float:
-    if mode == "bilinear":
-        return max(1 - d, 0)
-    if d <= 1:
-        return (a + 2) * d**3 - (a + 3) * d**2 + 1
-    return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a if d < 2 else 0

@@ -12,7 +12,8 @@ from conceptlab.core import declare, message, require_floating, require_real
 ops = declare("nn", "handmade")
 
 _WITHOUT_CORNERS = ("nearest", "area", "nearest-exact")
-_AXES = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
+_AXES = {"linear": 3, "bilinear": 4, "bicubic": 4, "lanczos": 4, "trilinear": 5}
+_KINDS = {"bicubic": "cubic", "lanczos": "lanczos"}
 
 
 def interpolate(
@@ -33,20 +34,20 @@ def interpolate(
     if recompute_scale_factor and size is not None:
         problem = "recompute_scale_factor is not meaningful with an explicit size"
         _refuse(ValueError, problem, "scale_factor", f"size={size}")
-    _check_mode(input, mode, antialias)
+    _check_mode(input, mode, align_corners, antialias)
     if mode == "area":
         return getattr(ops, f"adaptive_avg_pool{len(sizes)}d")(input, sizes)
-    if mode not in _WITHOUT_CORNERS or input.dtype is not torch.uint8:
+    if input.dtype is not torch.uint8 or mode in ("linear", "trilinear"):
         require_floating(f"interpolate, mode {mode}", input)
         require_real(f"interpolate, mode {mode}", input)
     if min(sizes) < 1 or 0 in input.shape[1:]:
         problem = "interpolate: Non-empty data tensor expected, input and output sizes should be greater than 0"
         _refuse(RuntimeError, problem, "channels, pixels to look at, and to make", f"{list(input.shape)} and {sizes}")
-    kind = {"bicubic": "cubic"}.get(mode, "linear") if mode not in _WITHOUT_CORNERS else mode
     if recompute_scale_factor:
         factors = [0.0] * len(sizes)
     numbers = [number for axis in zip(input.shape[2:], sizes, factors, strict=True) for number in axis]
-    return Resample.call(input, kind, align_corners, _is_pixelwise(input, sizes), *numbers)
+    kind = mode if mode in _WITHOUT_CORNERS else _KINDS.get(mode, "linear")
+    return Resample.call(input, kind, align_corners, antialias, _is_pixelwise(input, sizes), *numbers)
 
 
 def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int], list[float]]:
@@ -69,14 +70,15 @@ def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int], list
     return numbers, [0.0] * rank
 
 
-def _check_mode(input: Tensor, mode: str, antialias: bool) -> None:
+def _check_mode(input: Tensor, mode: str, align_corners: bool | None, antialias: bool) -> None:
     dim = input.dim()
     if antialias and not (mode in ("bilinear", "bicubic", "lanczos") and dim == 4):
         problem = "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and requires a 4-D tensor"
         _refuse(ValueError, problem, "antialias=False", f"mode {mode} and {dim} axes")
-    if antialias:
-        problem = "interpolate by hand does no anti-aliasing"
-        _refuse(NotImplementedError, problem, "antialias=False", "True")
+    if mode == "lanczos" and dim == 4 and align_corners:
+        _refuse(ValueError, "Lanczos mode does not support align_corners=True", "align_corners=False", align_corners)
+    if mode == "lanczos" and dim == 4 and not antialias:
+        _refuse(ValueError, "Lanczos mode requires antialias=True", "antialias=True", antialias)
     if not 3 <= dim <= 5 or not (mode in _WITHOUT_CORNERS or mode in _AXES):
         problem = f"interpolate: Input Error: Only 3D, 4D and 5D input Tensors supported (got {dim}D)"
         _refuse(NotImplementedError, problem, f"a mode of {' | '.join((*_WITHOUT_CORNERS, *_AXES))}", mode)

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from conceptlab.concepts.interpolation.handmade.axis import Axis, unpack
+from conceptlab.concepts.interpolation.handmade.layout import like, pixels
+from conceptlab.concepts.interpolation.handmade.levels import resample_levels
 from conceptlab.concepts.interpolation.handmade.steps import along, back_along
 from conceptlab.core import Rule, wide
 
@@ -18,11 +20,14 @@ class Resample(Rule):
     @staticmethod
     def forward(x: Tensor, *scalars: Any) -> Tensor:
         axes = unpack(scalars)
+        copied = scalars[0] in ("nearest", "nearest-exact")
+        if x.dtype is torch.uint8 and not copied:
+            return resample_levels(x, axes)
         # a pixel that is only copied is not computed with
-        y, start = _pixels(x if scalars[0].startswith("nearest") else wide(x))
+        y, start = pixels(x if copied else wide(x))
         for n in _order(axes):
             y = y if axes[n].stays else along(y, start + n, axes[n])
-        return _like(y, x)
+        return like(y, x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -49,10 +54,10 @@ class Spread(Rule):
     @staticmethod
     def forward(g: Tensor, *scalars: Any) -> Tensor:
         axes = unpack(scalars)
-        x, start = _pixels(wide(g))
+        x, start = pixels(wide(g))
         for n in reversed(_order(axes)):
             x = x if axes[n].stays else back_along(x, start + n, axes[n])
-        return _like(x, g)
+        return like(x, g)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -80,29 +85,3 @@ def _order(axes: list[Axis]) -> list[int]:
     """What shrinks goes first, and then the last axis: fewer pixels to the next one, in longer runs of memory."""
     shrinking = [n for n, axis in enumerate(axes) if axis.out < axis.size]
     return shrinking + [n for n in reversed(range(len(axes))) if n not in shrinking]
-
-
-def _pixels(x: Tensor) -> tuple[Tensor, int]:
-    """``x`` with its axes in the order of memory, and the first of those that change."""
-    return (x.movedim(1, -1), 1) if _is_channels_last(x) else (x, 2)
-
-
-def _like(y: Tensor, x: Tensor) -> Tensor:
-    """Pixels as a tensor of their own, of the dtype and in the memory format of ``x``."""
-    if not _is_channels_last(x):
-        return y.clone(memory_format=torch.contiguous_format) if y is x else y.to(x.dtype).contiguous()
-    B, *size, C = y.shape
-    memory_format = torch.channels_last if x.dim() == 4 else torch.channels_last_3d
-    output = torch.empty((B, C, *size), dtype=x.dtype, device=x.device, memory_format=memory_format)
-    output.movedim(1, -1).copy_(y)
-    return output
-
-
-def _is_channels_last(x: Tensor) -> bool:
-    """Whether torch takes it for that: the strides grow from the channels over the pixels to the samples."""
-    least = 1
-    for axis in (1, *range(x.dim() - 1, 1, -1), 0):
-        if x.dim() == 3 or x.stride(axis) < least:
-            return False
-        least = x.stride(axis) * x.shape[axis]
-    return True

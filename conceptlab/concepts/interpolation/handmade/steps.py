@@ -1,6 +1,6 @@
 """One axis after the other: the sums, forward and transposed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 import torch
@@ -10,7 +10,7 @@ from conceptlab.concepts.interpolation.handmade.axis import Axis
 from conceptlab.core import in_pieces
 
 _BLOCK = 32
-"""Old pixels at a time: the product is dense, and so costs by the width of the block."""
+"""Pixels at a time: the product is dense, and so costs by the width of the block."""
 
 
 def along(x: Tensor, at: int, axis: Axis) -> Tensor:
@@ -19,6 +19,8 @@ def along(x: Tensor, at: int, axis: Axis) -> Tensor:
         return _repeated(x, at, axis.repeats)
     if axis.phases:
         return _between(x, at, axis.phases)
+    if axis.smooth:
+        return product(x, at, axis.matrix(x), axis.seen)
     return _gathered(x, at, *axis.taps(x))
 
 
@@ -30,7 +32,7 @@ def back_along(g: Tensor, at: int, axis: Axis) -> Tensor:
         return reduce(torch.add, _phases(g, at, axis.repeats))
     if axis.phases:
         return _back_from_between(g, at, axis.phases)
-    return _spread(g, at, axis)
+    return product(g, at, axis.matrix(g).t(), axis.readers)
 
 
 def _gathered(x: Tensor, at: int, places: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
@@ -49,19 +51,19 @@ def _taken(x: Tensor, at: int, place: Tensor) -> Tensor:
     return x[..., place] if at == x.dim() - 1 else x.index_select(at, place)
 
 
-def _spread(g: Tensor, at: int, axis: Axis) -> Tensor:
-    """Some old pixels at a time, as the product of a narrow part of A with the new ones that look at them."""
-    A = axis.matrix(g)
-    block = _BLOCK if in_pieces(g) else axis.size
+def product(x: Tensor, at: int, A: Tensor, near: Callable[[int, int], tuple[int, int]]) -> Tensor:
+    """A x along the axis ``at``, some rows at a time; ``near`` says where these have their weights."""
+    rows = A.shape[0]
+    block = _BLOCK if in_pieces(x) else rows
     parts = []
-    for first in range(0, axis.size, block):
-        end = min(first + block, axis.size)
-        low, high = axis.readers(first, end)
-        part, weights = g.narrow(at, low, high - low), A[low:high, first:end]
-        if at == g.dim() - 1:
-            parts.append(part @ weights)
+    for first in range(0, rows, block):
+        end = min(first + block, rows)
+        low, high = near(first, end)
+        part, weights = x.narrow(at, low, high - low), A[first:end, low:high]
+        if at == x.dim() - 1:
+            parts.append(part @ weights.t())
         else:
-            parts.append((weights.t() @ part.flatten(at + 1)).unflatten(-1, g.shape[at + 1 :]))
+            parts.append((weights @ part.flatten(at + 1)).unflatten(-1, x.shape[at + 1 :]))
     return torch.cat(parts, at)
 
 
