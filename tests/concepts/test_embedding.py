@@ -226,6 +226,15 @@ def test_an_activation_may_overwrite_the_result(name):
     torch.testing.assert_close(weight.grad, expected.grad)
 
 
+@pytest.mark.parametrize("name", ["embedding", "embedding_bag"])
+def test_it_may_in_compiled_code(name):
+    @torch.compile(fullgraph=True, backend="aot_eager")
+    def overwritten(weight):
+        return torch.relu_(of(name)(WORDS.reshape(1, 7), weight))
+
+    torch.testing.assert_close(overwritten(table()), torch.relu(getattr(F, name)(WORDS.reshape(1, 7), table())))
+
+
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("padding", [-1, -2, 1, 9])
 def test_torchs_other_spelling_of_the_lookup(tier, padding):
@@ -319,3 +328,23 @@ def test_the_third_derivative_is_a_dense_scatter_add(function):
     (second,) = torch.autograd.grad(first, upstream, direction, create_graph=True)
     (third,) = torch.autograd.grad(second.sum(), direction)
     torch.testing.assert_close(third.sum(1), torch.tensor([3.0, 9, 3, 0, 0], dtype=third.dtype))
+
+
+def test_a_derivative_through_forward_over_reverse():
+    weight = table().detach()
+
+    def twice(function):
+        """The gradient of a tangent of a gradient: the third derivative of a fourth power."""
+
+        def slope(w):
+            gradient = torch.func.grad(lambda v: function(WORDS, v).pow(4).sum())
+            return torch.func.jvp(gradient, (w,), (weight,))[1].square().sum()
+
+        return torch.func.grad(slope)(weight)
+
+    torch.testing.assert_close(twice(of("embedding")), twice(lambda words, v: v[words]))
+
+
+def test_a_sparse_lookup_compiles():
+    lookup = torch.compile(of("embedding"), fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(lookup(WORDS, table().detach(), sparse=True), F.embedding(WORDS, table().detach()))

@@ -340,6 +340,44 @@ def test_a_tangent_of_another_dtype_is_found():
     suite.half_tangents(Target(part, part.torch, "handmade")).raise_if_failed()
 
 
+class WrongForward(Rule):
+    @staticmethod
+    def forward(x):
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output * 1
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return tangent * 2
+
+
+class OnceDifferentiable(WrongForward):
+    @staticmethod
+    def backward(ctx, grad_output):
+        return grad_output.detach()
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return tangent * 1
+
+
+@pytest.mark.parametrize(("rule", "where"), [(WrongForward, "tangent"), (OnceDifferentiable, "forward over reverse")])
+def test_what_torch_cannot_derive_is_checked(rule, where):
+    part = part_like("embedding_bag")
+
+    def wrong(input, weight, *rest, **options):
+        return part.tiers["handmade"](input, rule.call(weight), *rest, **options)
+
+    assert where in str(suite.derivatives_beyond_torch(Target(part, wrong, "handmade")).failures[0])
+
+
 NEW = [check for check in suite.OF_ANY_CALL if check not in suite.SLOW]
 OF_TORCH = ["relu", "softmax", "conv2d", "batch_norm", "dropout", "cross_entropy", "max_pool2d", "layer_norm"]
 OF_TORCH += ["Linear", "BatchNorm2d", "LSTM", "MultiheadAttention", "Dropout"]

@@ -60,7 +60,15 @@ def _lookups(table: Any) -> Iterator[Sample]:
     )
     for setting in shortened:
         yield Sample(f"{setting}", (words, _with_a_long_row(table(5, 3))), setting)
+    # a row that is just as long as it may be, and rows to whose length 1e-7 is much
+    of_length_5 = torch.tensor([[3.0, 4.0], [6.0, 8.0]], dtype=table(1).dtype, requires_grad=True)
+    yield Sample("of full length", (_words(0, 1), of_length_5), {"max_norm": 5.0})
+    short = (table(5, 3).detach() * 1e-6).requires_grad_()
+    yield Sample("short rows, shortened", (words, short), {"max_norm": 1e-7})
     yield Sample("one word", (torch.tensor(3), table(5, 3)), {"scale_grad_by_freq": True})
+    for times in (100, 200, 300):
+        # whose gradients have to be divided, and added up, in float32
+        yield Sample(f"one word, {times} times", (_words(0).expand(times), table(1, 2)), {"scale_grad_by_freq": True})
     yield Sample(
         "32 bits, all options", (words.int(), _with_a_long_row(table(5, 3))), {"padding_idx": 1, "max_norm": 1.0}
     )
@@ -101,6 +109,7 @@ def _bags(table: Any) -> Iterator[Sample]:
         bag: Callable[..., dict[str, Any]] = partial(dict, mode=mode)
         yield Sample(f"{mode}, offsets", (words, table(5, 3), offsets), bag())
         yield Sample(f"{mode}, padding", (words, table(5, 3), offsets), bag(padding_idx=1))
+        yield Sample(f"{mode}, padding -5", (words, table(5, 3), offsets), bag(padding_idx=-5))
         yield Sample(f"{mode}, padding 0", (words, table(5, 3), offsets), bag(padding_idx=0))
         yield Sample(f"{mode}, nothing but padding", (_words(1, 1, 2), table(5, 3), _words(0, 2)), bag(padding_idx=1))
         end = {"include_last_offset": True}
@@ -116,9 +125,12 @@ def _bags(table: Any) -> Iterator[Sample]:
         yield Sample(f"{mode}, 32 bits, 64 bits of offsets", (words.int(), table(5, 3), offsets), bag())
         yield Sample(f"{mode}, 32 bits of one size", (of_one_size.int(), table(5, 3)), bag(padding_idx=-1))
         yield Sample(f"{mode}, bytes", (words.byte(), table(5, 3), offsets), bag())
+        yield Sample(f"{mode}, bytes of offsets", (words, table(5, 3), offsets.byte()), bag())
         yield Sample(f"{mode}, no gradient", (words, table(5, 3).detach(), offsets), bag())
         large = torch.arange(300) * 7 % 50
         yield Sample(f"{mode}, many", (large, table(50, 8), _words(0, 10, 11, 150, 150)), bag())
+        # whose gradients have to be added up in float32
+        yield Sample(f"{mode}, many bags of one word", (large[:, None] * 0, table(1, 2)), bag())
         if mode != "max":
             counted = (words, by_count(table(5, 3)), offsets)
             yield Sample(f"{mode}, by frequency", counted, bag(scale_grad_by_freq=True))
@@ -204,6 +216,7 @@ def _refused_bags(table: Tensor, words: Tensor, offsets: Tensor) -> Iterator[Sam
     yield Sample("a bag that begins behind the end", (words, table, _words(0, 4)))
     yield Sample("a last bag that ends behind the end", (words, table, _words(0, 4)), {"include_last_offset": True})
     yield Sample("no end", (words, table, offsets[:0]), {"include_last_offset": True})
+    yield Sample("no end, and no words", (words[:0], table, offsets[:0]), {"include_last_offset": True})
     yield Sample("no offsets", (words, table))
     yield Sample("offsets with two axes", (words, table, offsets[None]))
     yield Sample("offsets beside bags of one size", (words[None], table, offsets))

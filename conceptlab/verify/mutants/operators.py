@@ -201,8 +201,9 @@ def statement(node: ast.AST) -> Replacements:
 
 def detach(node: ast.AST) -> Replacements:
     """``.detach()`` added to what is assigned or returned."""
-    if isinstance(node, ast.Assign | ast.Return) and isinstance(node.value, ast.Call | ast.BinOp):
-        yield changed(node, value=_method(node.value, "detach"))
+    value = node.value if isinstance(node, ast.Assign | ast.Return) else None
+    if isinstance(value, ast.Call | ast.BinOp) and name_of(getattr(value, "func", value)) != "detach":
+        yield changed(node, value=_method(value, "detach"))
 
 
 def saved(node: ast.AST) -> Replacements:

@@ -219,6 +219,8 @@ def _detached_in(path: str) -> Iterator[list[str]]:
 
 
 def _has_derivative(x: torch.Tensor) -> bool:
+    if not (x.is_floating_point() or x.is_complex()):
+        return False
     if x.requires_grad or torch._C._functorch.is_functorch_wrapped_tensor(x):
         return True
     is_forward = torch.autograd.forward_ad._current_level >= 0

@@ -13,6 +13,7 @@ from conceptlab.verify.suite import (
     schedulers,
     transforms,
 )
+from conceptlab.verify.suite.beyond import derivatives_beyond_torch
 from conceptlab.verify.suite.calling import error_words, signature, untouched
 from conceptlab.verify.suite.compiling import compiled_once, inductor
 from conceptlab.verify.suite.derivatives import (
@@ -78,6 +79,7 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         shifted_and_scaled,
         layouts,
         forward_mode,
+        derivatives_beyond_torch,
         vmapped,
         precision,
         half_precision,
@@ -134,6 +136,7 @@ OF_NAIVE = frozenset(
 OF_OUR_OWN = frozenset(
     {purity, layers.pure, optimizers.purity, initializers.purity, clipping.purity, transforms.purity}
     | {
+        derivatives_beyond_torch,
         rounded_once,
         clipping.rounded_once,
         schedulers.asked_by_hand,

@@ -27,7 +27,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import maybe_current_level
 
 from conceptlab.concepts.embedding.handmade.lookup import can_be_sparse, shorten, transposed
 from conceptlab.core import Rule, is_recorded, message, save, warn, wide
@@ -56,13 +55,12 @@ def embedding_bag(
     if weight.is_meta:
         # torch's own lets a table without numbers be asked by words that have theirs
         input = input.to("meta")
-        offsets = None if offsets is None else offsets.to("meta")
-        per_sample_weights = None if per_sample_weights is None else per_sample_weights.to("meta")
-    _check_options(weight, mode, scale_grad_by_freq, sparse, padding_idx)
+        offsets, per_sample_weights = (None if x is None else x.to("meta") for x in (offsets, per_sample_weights))
+    _check_options(weight, mode, padding_idx, by_frequency=scale_grad_by_freq, sparse=sparse)
     _check_factors(input, weight, per_sample_weights, mode)
     words, bags, count = _sorted_into_bags(input, offsets, include_last_offset)
-    padding = -1 if padding_idx is None else padding_idx % weight.shape[0]
-    if padding >= 0:
+    padding = None if padding_idx is None else padding_idx % weight.shape[0]
+    if padding is not None:
         bags = bags.masked_fill(words == padding, count)
     try:
         if max_norm is not None:
@@ -74,8 +72,8 @@ def embedding_bag(
         options = padding, scale_grad_by_freq, sparse and can_be_sparse()
         return _Sum.call(weight, words, factors, bags, count, sizes, *options)
     except IndexError as error:
-        problem, expected = "Expected idx >= 0 && idx < num_embeddings", f"words from 0 to {weight.shape[0] - 1}"
-        raise _refusal(RuntimeError, problem, expected, error) from error
+        expected = f"words from 0 to {weight.shape[0] - 1}"
+        raise _refusal(RuntimeError, "Expected idx >= 0 && idx < num_embeddings", expected, error) from error
 
 
 class _Sum(Rule):
@@ -89,13 +87,13 @@ class _Sum(Rule):
         bags: Tensor,
         count: int,
         sizes: Tensor | None,
-        padding: int,
+        padding: int | None,
         by_frequency: bool,
         sparse: bool,
     ) -> Tensor:
         rows = wide(weight.index_select(0, words))
         if factors is not None:
-            rows = rows * wide(factors).unsqueeze(1)
+            rows = rows * factors.unsqueeze(1)
         sums = rows.new_zeros(count + 1, rows.shape[1]).index_add_(0, bags, rows)[:count]
         return (sums.clone() if sizes is None else sums / sizes).to(weight.dtype)
 
@@ -115,11 +113,11 @@ class _Sum(Rule):
         g = torch.cat([g, g.new_zeros(1, g.shape[1])]).index_select(0, bags)
         grad_weight = grad_factors = None
         if ctx.needs_input_grad[2]:
-            products = (g * wide(weight.index_select(0, words))).sum(1)
+            products = (g * weight.index_select(0, words)).sum(1)
             # chosen, since 0 times an infinite number would not be 0
             grad_factors = products.masked_fill(bags == ctx.count, 0).to(grad_output.dtype)
         if ctx.needs_input_grad[0]:
-            g = g if factors is None else g * wide(factors).unsqueeze(1)
+            g = g if factors is None else g * factors.unsqueeze(1)
             grad_weight = transposed(g, words, ctx.vocabulary, *ctx.options).to(grad_output.dtype)
         return grad_weight, None, grad_factors, None, None, None, None, None, None
 
@@ -137,20 +135,21 @@ class _Maximum(Rule):
     @staticmethod
     def forward(weight: Tensor, words: Tensor, bags: Tensor, count: int) -> tuple[Tensor, Tensor]:
         N, D = len(words), weight.shape[1]
+        B = count + 1
         # as floating-point numbers, of which a minimum is found sooner; all are exact
         places = torch.arange(N, device=words.device, dtype=torch.float32 if N < 1 << 23 else torch.float64)
         bag_of = bags.unsqueeze(1).expand(N, D)
         rows = weight.index_select(0, words)
         # torch compares by >, which NaN never passes: it is the maximum where it comes first, and nowhere else
-        first = places.new_full((count + 1,), N).scatter_reduce(0, bags, places, "amin").index_select(0, bags)
+        first = places.new_full((B,), N).scatter_reduce(0, bags, places, "amin").index_select(0, bags)
         rows = rows.masked_fill_(rows.isnan() & (places > first).unsqueeze(1), -torch.inf)
-        largest = rows.new_full((count + 1, D), -torch.inf).scatter_reduce(0, bag_of, rows, "amax")
+        largest = rows.new_full((B, D), -torch.inf).scatter_reduce(0, bag_of, rows, "amax")
         # the first place of each bag that is not below: below it N is added
         is_below = rows.lt if is_recorded() else rows.lt_
         below = is_below(largest.index_select(0, bags))
         candidates = torch.add(places.unsqueeze(1), below, alpha=N)
-        winners = candidates.new_full((count + 1, D), N).scatter_reduce(0, bag_of, candidates, "amin")[:count].long()
-        chosen = torch.cat([words.long(), words.new_full((1,), -1)]).index_select(0, winners.reshape(-1))
+        winners = candidates.new_full((B, D), N).scatter_reduce(0, bag_of, candidates, "amin")[:count].long()
+        chosen = torch.cat([words, -words.new_ones(1)]).index_select(0, winners.reshape(-1))
         return largest[:count].masked_fill(winners == N, 0), chosen.reshape(winners.shape)
 
     @staticmethod
@@ -200,12 +199,11 @@ def _sorted_into_bags(input: Tensor, offsets: Tensor | None, include_last: bool)
 
 def _counted(offsets: Tensor, length: int) -> Tensor:
     """The bag of each of so many words: a 1 where a bag begins, and their running sum counts the bags."""
-    # vmap has no rule for the assertion
-    if len(offsets) and maybe_current_level() is None:
+    if len(offsets):
         torch._assert_async(offsets[0] == 0, "embedding_bag: offsets[0] has to be 0: the first bag begins there")
-    begins = offsets.new_zeros(length + 1, dtype=torch.int64)
+    ones = torch.ones_like(offsets, dtype=torch.int64)
     try:
-        begins = begins.index_add(0, offsets, torch.ones_like(offsets, dtype=torch.int64))
+        begins = ones.new_zeros(length + 1).index_add(0, offsets, ones)
     except IndexError as error:
         problem = "offsets[-1] can not be greater than input's length, nor any offset negative"
         raise _refusal(RuntimeError, problem, f"numbers from 0 to {length}", error) from error
@@ -219,11 +217,10 @@ def _require_indices(dtype: torch.dtype) -> None:
 
 def _sizes(bags: Tensor, count: int) -> Tensor:
     """How many words each bag has, (B, 1); 1 where there are none, so that it divides."""
-    sizes = bags.new_zeros(count + 1).index_add(0, bags, torch.ones_like(bags))
-    return sizes[:count].clamp(min=1).unsqueeze(1)
+    return bags.new_zeros(count + 1).index_add(0, bags, torch.ones_like(bags))[:count].clamp(min=1).unsqueeze(1)
 
 
-def _check_options(weight: Tensor, mode: str, by_frequency: bool, sparse: bool, padding_idx: int | None) -> None:
+def _check_options(weight: Tensor, mode: str, padding_idx: int | None, *, by_frequency: bool, sparse: bool) -> None:
     if weight.dim() != 2:
         _refuse(ValueError, "weight has to be a 2D Tensor", "(V, D)", f"{weight.dim()} axes")
     if mode not in ("sum", "mean", "max"):

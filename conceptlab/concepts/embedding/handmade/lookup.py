@@ -48,15 +48,15 @@ def embedding(
         _refuse(RuntimeError, "embedding", expected, input.dtype)
     if max_norm is not None:
         shorten(weight, input.reshape(-1), max_norm, norm_type)
-    padding = -1 if padding_idx is None else padding_idx % weight.shape[0]
+    padding = None if padding_idx is None else padding_idx % weight.shape[0]
     return _Embedding.call(weight, input, padding, scale_grad_by_freq, sparse and can_be_sparse())
 
 
 class _Embedding(Rule):
-    """Of words (\\*) to rows (\\*, D); ``padding`` is -1, which no word is, where there is none."""
+    """Of words (\\*) to rows (\\*, D)."""
 
     @staticmethod
-    def forward(weight: Tensor, words: Tensor, padding: int, by_frequency: bool, sparse: bool) -> Tensor:
+    def forward(weight: Tensor, words: Tensor, padding: int | None, by_frequency: bool, sparse: bool) -> Tensor:
         # the result is no view, which the function that follows could not overwrite
         flat, shape = words.reshape(-1), (*words.shape, weight.shape[1])
         if is_recorded():
@@ -83,7 +83,9 @@ class _Embedding(Rule):
         return _Embedding.call(tangent, words, *ctx.options)
 
 
-def transposed(rows: Tensor, words: Tensor, vocabulary: int, padding: int, by_frequency: bool, sparse: bool) -> Tensor:
+def transposed(
+    rows: Tensor, words: Tensor, vocabulary: int, padding: int | None, by_frequency: bool, sparse: bool
+) -> Tensor:
     """The gradient of the table (V, D) from those of the rows (N, D) that the words (N) have looked up."""
     if not sparse:
         add_up = _ScatterAdd.call if is_recorded() else _ScatterAdd.forward
@@ -91,17 +93,17 @@ def transposed(rows: Tensor, words: Tensor, vocabulary: int, padding: int, by_fr
     if by_frequency:
         problem = "embedding_backward: scale_grad_by_freq not supported with sparse gradients"
         _refuse(RuntimeError, problem, "one of the two", "both")
-    if padding >= 0:
+    if padding is not None:
         counts = words != padding
         words, rows = words[counts], rows[counts]
     # known to be right: these words have been looked up
     size = (vocabulary, rows.shape[1])
-    return torch.sparse_coo_tensor(words.long().unsqueeze(0), rows, size, check_invariants=False)
+    return torch.sparse_coo_tensor(words.unsqueeze(0), rows, size, check_invariants=False)
 
 
 class _ScatterAdd(Rule):
     @staticmethod
-    def forward(rows: Tensor, words: Tensor, vocabulary: int, padding: int, by_frequency: bool) -> Tensor:
+    def forward(rows: Tensor, words: Tensor, vocabulary: int, padding: int | None, by_frequency: bool) -> Tensor:
         summands = wide(rows)
         if by_frequency:
             frequency = words.new_zeros(vocabulary).index_add(0, words, torch.ones_like(words))
@@ -110,7 +112,7 @@ class _ScatterAdd(Rule):
         # written in place where it may be, else a large table is copied
         add = table.index_add if is_recorded() else table.index_add_
         table = add(0, words, summands)
-        if padding >= 0:
+        if padding is not None:
             table.select(0, padding).zero_()
         return table.to(rows.dtype)
 
@@ -123,8 +125,8 @@ class _ScatterAdd(Rule):
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
         (words,) = ctx.saved_tensors
         padding = ctx.options[1]
-        rows = _Embedding.call(grad_output, words, -1, False, False)
-        if padding >= 0:
+        rows = _Embedding.call(grad_output, words, None, False, False)
+        if padding is not None:
             rows = rows.masked_fill((words == padding).unsqueeze(1), 0)
         return rows, None, None, None, None
 
@@ -139,7 +141,7 @@ def shorten(weight: Tensor, words: Tensor, max_norm: float, norm_type: float) ->
 
     A word that comes twice is written twice, with the same numbers.
     """
-    table, words = weight.detach(), words.long()
+    table = weight.detach()
     rows = wide(table.index_select(0, words))
     norms = torch.linalg.vector_norm(rows, norm_type, dim=1, keepdim=True)
     # a little shorter, as torch has it
