@@ -6,7 +6,7 @@ READY  := $(VENV)/.ready
 WORKERS := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick check test test-complete test-oldest coverage test-gpu verify verify-quick mutants bench docs clean
+.PHONY: help setup demo quick check test test-complete test-oldest coverage test-gpu verify verify-quick mutants bench docs notebooks concept clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,13 @@ docs: $(READY)  ## write again what is generated: the stubs, the table of parts,
 	$(BIN)/python -m conceptlab.stubs
 	$(BIN)/python -m conceptlab.catalog
 	$(BIN)/python -m conceptlab.missing
+
+notebooks: $(READY)  ## run the notebooks, from the first cell to the last
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/test_notebooks.py
+
+concept: $(READY)  ## the folder of a new concept, for you to fill in; name=softshrink
+	$(BIN)/python -m conceptlab.scaffold $(name)
+	$(BIN)/ruff format --quiet conceptlab/concepts/$(name)
 
 clean:  ## remove what was made here: environments, caches, runs
 	rm -rf .venv .venv-oldest build dist outputs multirun runs htmlcov .coverage .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -27,7 +27,7 @@ LEVELS = (
     ("core",),
     ("concepts",),
     ("nn", "optim", "transforms", "engine", "swapping", "models", "lightning", "stubs", "catalog", "missing"),
-    ("verify", "bench"),
+    ("verify", "bench", "scaffold"),
     ("configuration", "data", "tasks", "compare", "launch"),
     ("cli",),
 )

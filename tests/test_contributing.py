@@ -1,11 +1,14 @@
 """CONTRIBUTING.md, done: its example is written down, checked and broken, exactly as the text says."""
 
+import ast
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from conceptlab import scaffold
 
 REPOSITORY = Path(__file__).parents[1]
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text()
@@ -41,12 +44,18 @@ def written(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
+def ruff(folder: Path, *command: str) -> None:
+    """Run it with the settings of the project."""
+    subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "--config", REPOSITORY / "pyproject.toml", folder], check=True
+    )
+
+
 def test_the_example_is_well_formed_and_right(tmp_path):
     assert set(FILES) == {"__init__.py", "naive.py", "handmade.py", "samples.py"}
     folder = written(tmp_path, FILES)
-    for command in (["format", "--check"], ["check"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--config", REPOSITORY / "pyproject.toml"]
-        subprocess.run([*ruff, folder], check=True)
+    ruff(folder, "format", "--check")
+    ruff(folder, "check")
     run(
         folder,
         """
@@ -80,6 +89,59 @@ for what, text, check in {broken!r}:
         raise SystemExit(f"{{check}} did not notice {{what}}")
 """,
     )
+
+
+def test_make_concept_leaves_nothing_but_the_arithmetic(tmp_path):
+    folder = written(tmp_path, scaffold.files("softshrink"))
+    ruff(folder, "format", "--quiet")
+    ruff(folder, "check")
+    assert "return self.ops.softshrink(input, self.lambd)" in (folder / "softshrink" / "__init__.py").read_text()
+    run(
+        folder,
+        """
+for part, first, second in ((function, "signature", "values"), (cls, "constructed", "behaviour")):
+    for tier in ("naive", "handmade"):
+        report = verify(tier_of(part, tier), like=part.name, only=[first])
+        assert report.passed, report
+        report = verify(tier_of(part, tier), like=part.name, only=[second])
+        assert "softshrink: its" in str(report.failed[0].failures[0]), report
+""",
+    )
+
+
+@pytest.mark.parametrize("name", ["lp_pool2d", "ctc_loss", "rrelu", "bilinear", "pdist"])
+def test_make_concept_for_others(name, tmp_path):
+    """What torch writes in other ways: with another dtype, other spellings, without a layer, in C++."""
+    (tmp_path / name).mkdir()
+    for file, text in scaffold.files(name).items():
+        (tmp_path / name / file).write_text(text)
+    ruff(tmp_path, "format", "--quiet")
+    ruff(tmp_path, "check")
+    tree = ast.parse((tmp_path / name / "naive.py").read_text())
+    assert [node.name for node in tree.body if isinstance(node, ast.FunctionDef)] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("softshrnk", "Did you mean 'softshrink'"),
+        ("relu", "expected what is no part yet.*concepts/relu"),
+        ("os", "a function"),
+    ],
+)
+def test_make_concept_refuses(name, words):
+    with pytest.raises(ValueError, match=words):
+        scaffold.files(name)
+
+
+def test_make_concept_overwrites_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(scaffold, "CONCEPTS", tmp_path)
+    folder = scaffold.write("softshrink")
+    assert {path.name for path in folder.iterdir()} == set(FILES)
+    (folder / "naive.py").write_text("mine")
+    with pytest.raises(FileExistsError):
+        scaffold.write("softshrink")
+    assert (folder / "naive.py").read_text() == "mine"
 
 
 def test_every_target_that_it_names_exists():

@@ -49,28 +49,7 @@ class _TieredScheduler(Tiered):
         return {name: value for name, value in state.items() if name != "ops"}
 
 
-class _FromStepToStep(_TieredScheduler):
-    """What those share whose learning rate is a function of the one before; its name comes first in `CONCEPT`."""
-
-    def get_lr(self) -> Rates:
-        """The next learning rates, of all parameter groups."""
-        # torch's own says it by itself
-        if self.tier != "builtin" and not self._get_lr_called_within_step:
-            words = "To get the last learning rate computed by the scheduler, please use `get_last_lr()`."
-            warn(words, stacklevel=2)
-        rates: Rates = getattr(self.ops, self.needs[0])(self)
-        return rates
-
-
-class _WithClosedForm(_FromStepToStep):
-    """What those share that have a formula of the step, too; its name comes second."""
-
-    def _get_closed_form_lr(self) -> Rates:
-        rates: Rates = getattr(self.ops, self.needs[1])(self)
-        return rates
-
-
-class StepLR(_WithClosedForm, torch.optim.lr_scheduler.StepLR):
+class StepLR(_TieredScheduler, torch.optim.lr_scheduler.StepLR):
     """Times ``gamma`` every ``step_size`` steps.
 
     >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
@@ -79,8 +58,16 @@ class StepLR(_WithClosedForm, torch.optim.lr_scheduler.StepLR):
     [[1.0], [0.5], [0.5], [0.25]]
     """
 
+    def get_lr(self) -> Rates:
+        """The next learning rates, of all parameter groups."""
+        _warn_outside_step(self)
+        return self.ops.step_lr(self)
 
-class MultiStepLR(_WithClosedForm, torch.optim.lr_scheduler.MultiStepLR):
+    def _get_closed_form_lr(self) -> Rates:
+        return self.ops.step_lr_closed(self)
+
+
+class MultiStepLR(_TieredScheduler, torch.optim.lr_scheduler.MultiStepLR):
     """Times ``gamma`` at each of the ``milestones``.
 
     >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
@@ -89,8 +76,16 @@ class MultiStepLR(_WithClosedForm, torch.optim.lr_scheduler.MultiStepLR):
     [[0.5], [0.5], [0.25], [0.25]]
     """
 
+    def get_lr(self) -> Rates:
+        """The next learning rates, of all parameter groups."""
+        _warn_outside_step(self)
+        return self.ops.multi_step_lr(self)
 
-class ExponentialLR(_WithClosedForm, torch.optim.lr_scheduler.ExponentialLR):
+    def _get_closed_form_lr(self) -> Rates:
+        return self.ops.multi_step_lr_closed(self)
+
+
+class ExponentialLR(_TieredScheduler, torch.optim.lr_scheduler.ExponentialLR):
     """Times ``gamma`` at every step.
 
     >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
@@ -99,8 +94,16 @@ class ExponentialLR(_WithClosedForm, torch.optim.lr_scheduler.ExponentialLR):
     [[0.5], [0.25], [0.125]]
     """
 
+    def get_lr(self) -> Rates:
+        """The next learning rates, of all parameter groups."""
+        _warn_outside_step(self)
+        return self.ops.exponential_lr(self)
 
-class LinearLR(_WithClosedForm, torch.optim.lr_scheduler.LinearLR):
+    def _get_closed_form_lr(self) -> Rates:
+        return self.ops.exponential_lr_closed(self)
+
+
+class LinearLR(_TieredScheduler, torch.optim.lr_scheduler.LinearLR):
     """From ``start_factor`` times the learning rate to ``end_factor`` times it, along a line.
 
     >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
@@ -109,8 +112,16 @@ class LinearLR(_WithClosedForm, torch.optim.lr_scheduler.LinearLR):
     [[0.5], [0.75], [1.0], [1.0]]
     """
 
+    def get_lr(self) -> Rates:
+        """The next learning rates, of all parameter groups."""
+        _warn_outside_step(self)
+        return self.ops.linear_lr(self)
 
-class CosineAnnealingLR(_WithClosedForm, torch.optim.lr_scheduler.CosineAnnealingLR):
+    def _get_closed_form_lr(self) -> Rates:
+        return self.ops.linear_lr_closed(self)
+
+
+class CosineAnnealingLR(_TieredScheduler, torch.optim.lr_scheduler.CosineAnnealingLR):
     """Down to ``eta_min`` along half a wave, in ``T_max`` steps, and up again.
 
     >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
@@ -119,8 +130,16 @@ class CosineAnnealingLR(_WithClosedForm, torch.optim.lr_scheduler.CosineAnnealin
     [0.5, 0.0, 0.5, 1.0]
     """
 
+    def get_lr(self) -> Rates:
+        """The next learning rates, of all parameter groups."""
+        _warn_outside_step(self)
+        return self.ops.cosine_annealing_lr(self)
 
-class LambdaLR(_FromStepToStep, torch.optim.lr_scheduler.LambdaLR):
+    def _get_closed_form_lr(self) -> Rates:
+        return self.ops.cosine_annealing_lr_closed(self)
+
+
+class LambdaLR(_TieredScheduler, torch.optim.lr_scheduler.LambdaLR):
     """The first learning rate times a function of the step.
 
     >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
@@ -129,8 +148,13 @@ class LambdaLR(_FromStepToStep, torch.optim.lr_scheduler.LambdaLR):
     [[0.5], [0.3333333333333333], [0.25]]
     """
 
+    def get_lr(self) -> Rates:
+        """The next learning rates, of all parameter groups."""
+        _warn_outside_step(self)
+        return self.ops.lambda_lr(self)
 
-class OneCycleLR(_FromStepToStep, torch.optim.lr_scheduler.OneCycleLR):
+
+class OneCycleLR(_TieredScheduler, torch.optim.lr_scheduler.OneCycleLR):
     """Up to ``max_lr``, and down to nearly nothing, in ``total_steps``; the momentum goes the other way.
 
     >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0, momentum=0.9)
@@ -140,6 +164,11 @@ class OneCycleLR(_FromStepToStep, torch.optim.lr_scheduler.OneCycleLR):
     >>> optimizer.param_groups[0]["momentum"]
     0.95
     """
+
+    def get_lr(self) -> Rates:
+        """The next learning rates, of all parameter groups; the next momentum is set."""
+        _warn_outside_step(self)
+        return self.ops.one_cycle_lr(self)
 
 
 class ReduceLROnPlateau(_TieredScheduler, torch.optim.lr_scheduler.ReduceLROnPlateau):
@@ -169,6 +198,15 @@ class SequentialLR(_TieredScheduler, torch.optim.lr_scheduler.SequentialLR):
     def step(self) -> None:  # type: ignore[override]  # as torch's
         """Let the scheduler whose turn it is take a step; at a milestone, begin."""
         self.ops.sequential_lr(self)
+
+
+def _warn_outside_step(scheduler: Any) -> None:
+    # torch's own says it by itself
+    if scheduler.tier != "builtin" and not scheduler._get_lr_called_within_step:
+        warn(
+            "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
+            stacklevel=3,
+        )
 
 
 _FUNCTIONS: dict[str, Any] = {
