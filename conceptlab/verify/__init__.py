@@ -9,7 +9,7 @@ import torch
 from conceptlab.core import did_you_mean, message
 from conceptlab.verify.report import Report, Result
 from conceptlab.verify.running import name_of, result_of, says
-from conceptlab.verify.suite import CHECKS, FULL_RUN, SLOW, Check, checks_of
+from conceptlab.verify.suite import FULL_RUN, SLOW, Check, check_names, checks_of
 from conceptlab.verify.target import DTYPES, Target, target
 
 __all__ = ["BoundCheck", "Report", "Result", "checks", "verify"]
@@ -109,7 +109,7 @@ def select(aim: Target, only: Collection[str] = (), *, quick: bool = False) -> t
         ValueError: there is no such check, or nothing is left.
     """
     every = {str(check): check for check in checks(aim, aim.part.name)}
-    known = {name_of(check) for kind in CHECKS.values() for check in kind} | every.keys()
+    known = check_names()
     unknown = [name for name in only if name not in known]
     able = [name for name in every if not only or name in only]
     if unknown or not able:

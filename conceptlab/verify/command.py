@@ -21,8 +21,7 @@ from conceptlab.verify.jobs import Job, verify_job, verify_jobs
 from conceptlab.verify.record import Record
 from conceptlab.verify.report import Report
 from conceptlab.verify.running import FEW
-from conceptlab.verify.suite import CHECKS, SLOW, checks_of
-from conceptlab.verify.suite.laws import names_of_laws
+from conceptlab.verify.suite import SLOW, check_names, checks_of
 from conceptlab.verify.tables import print_one, print_table
 from conceptlab.verify.target import DTYPES, tier_of
 
@@ -97,8 +96,7 @@ def _own(options: argparse.Namespace) -> bool:
 
 def _jobs(options: argparse.Namespace) -> list[Job]:
     dtypes = tuple(options.dtypes.split(","))
-    checks = {check.__name__ for every in CHECKS.values() for check in every} | names_of_laws()
-    for option, given, known in (("--dtypes", dtypes, DTYPE_NAMES), ("--only", options.only, checks)):
+    for option, given, known in (("--dtypes", dtypes, DTYPE_NAMES), ("--only", options.only, check_names())):
         for name in given:
             _require_known(option, name, known)
     for option, value in (("--time-limit", options.time_limit), ("--workers", options.workers)):

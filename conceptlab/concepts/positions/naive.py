@@ -64,22 +64,31 @@ def _angles(positions: Tensor, dim: int, base: float, dtype: torch.dtype) -> Ten
     return positions.to(dtype).unsqueeze(-1) * frequencies
 
 
-class SinusoidalPositions(nn.Module):
+class _OfWaves(nn.Module):
+    """What the two layers share that have a frequency for each pair of numbers."""
+
     def __init__(self, dim: int, base: float = 10000.0, interleaved: bool = True) -> None:
         super().__init__()
-        require_even("SinusoidalPositions", dim)
+        require_even(type(self).__name__, dim)
         self.dim = dim
         self.base = base
         self.interleaved = interleaved
 
+    def extra_repr(self) -> str:
+        return f"{self.dim}, base={self.base}, interleaved={self.interleaved}"
+
+
+class SinusoidalPositions(_OfWaves):
     def forward(self, input: Tensor, positions: Tensor | int = 0) -> Tensor:
         dtype = torch.promote_types(input.dtype, torch.float32)
         positions = places("SinusoidalPositions", input, positions, self.dim)
         vectors = sinusoidal_positions(positions, self.dim, self.base, self.interleaved, dtype)
         return (input + vectors).to(input.dtype)
 
-    def extra_repr(self) -> str:
-        return f"{self.dim}, base={self.base}, interleaved={self.interleaved}"
+
+class RotaryPositions(_OfWaves):
+    def forward(self, input: Tensor, positions: Tensor | int = 0) -> Tensor:
+        return rotary(input, positions, self.base, self.interleaved, self.dim)
 
 
 class LearnedPositions(nn.Module):
@@ -105,18 +114,3 @@ class LearnedPositions(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.num_positions}, {self.dim}"
-
-
-class RotaryPositions(nn.Module):
-    def __init__(self, dim: int, base: float = 10000.0, interleaved: bool = True) -> None:
-        super().__init__()
-        require_even("RotaryPositions", dim)
-        self.dim = dim
-        self.base = base
-        self.interleaved = interleaved
-
-    def forward(self, input: Tensor, positions: Tensor | int = 0) -> Tensor:
-        return rotary(input, positions, self.base, self.interleaved, self.dim)
-
-    def extra_repr(self) -> str:
-        return f"{self.dim}, base={self.base}, interleaved={self.interleaved}"

@@ -25,7 +25,7 @@ from conceptlab.verify.suite.derivatives import (
 )
 from conceptlab.verify.suite.digits import cancellation
 from conceptlab.verify.suite.extremes import complex_numbers, expanded_inputs, extremes, tiny_inputs
-from conceptlab.verify.suite.laws import laws_of
+from conceptlab.verify.suite.laws import laws_of, names_of_laws
 from conceptlab.verify.suite.memory import flat_memory, no_graph_kept, saved_memory
 from conceptlab.verify.suite.precision import half_precision, half_tangents, precision, rounded_once
 from conceptlab.verify.suite.randomness import law_of_the_draw, random_stream
@@ -156,3 +156,8 @@ def checks_of(target: Target) -> list[Check]:
     if target.tier is None:
         return [*(check for check in checks if check not in OF_OUR_OWN), *laws]
     return [*(check for check in checks if target.tier != "naive" or check in OF_NAIVE), *laws]
+
+
+def check_names() -> set[str]:
+    """The names of all checks, and of the laws of all concepts."""
+    return {check.__name__ for every in CHECKS.values() for check in every} | names_of_laws()
