@@ -21,7 +21,7 @@ FILES = ("__init__.py", "naive.py", "handmade.py", "samples.py")
 def files(name: str) -> dict[str, str]:
     """The texts of a concept's four files, with torch's names, arguments and classes in their places.
 
-    >>> print(files("softshrink")["naive.py"])
+    >>> print(files("softshrink")["naive.py"], end="")
     \"\"\"Softshrink, by its definition.\"\"\"
     <BLANKLINE>
     from torch import Tensor
