@@ -55,6 +55,8 @@ def test_half_precision_is_rounded_once():
 
 @pytest.mark.parametrize("is_sparse", [False, True])
 def test_a_norm_may_be_larger_than_half_precision_has_numbers(is_sparse):
+    if is_sparse and torch.__version__ < "2.14":
+        pytest.skip("torch 2.11 has no norm of a sparse tensor, and so clips no sparse gradients itself")
     gradient = torch.full((4, 2), 6e4, dtype=torch.float16)
     (parameter,) = parameters(gradient.to_sparse(1) if is_sparse else gradient)
     registry.parts["clip_grad_norm_"].tiers["handmade"]([parameter], 1.0)

@@ -128,3 +128,54 @@ def test_autocast_of_a_gpu(mode):
             assert PART.tiers["handmade"](image, **options).dtype is expected
         finally:
             torch.set_autocast_enabled("cuda", False)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "bicubic", "scale_factor": 2.3},
+        {"mode": "bilinear", "scale_factor": 2},
+        {"mode": "bilinear", "size": (3, 9), "align_corners": True},
+        {"mode": "bilinear", "size": (3, 9), "antialias": True},
+    ],
+)
+def test_half_precision_is_rounded_once(options, dtype):
+    """The checks pool all modes, of which the nearest pixels' ties have by far the largest errors."""
+
+    def outcome(x, upstream):
+        y = PART.tiers["handmade"](x.requires_grad_(), **options)
+        return [y.detach(), *torch.autograd.grad(y, x, upstream[: y.shape[0], :, : y.shape[2], : y.shape[3]])]
+
+    x, upstream = torch.randn(2, 3, 5, 4).to(dtype), torch.randn(2, 3, 12, 9).to(dtype)
+    exact = outcome(x.float(), upstream.float())
+    check_same(outcome(x.clone(), upstream), [number.to(dtype) for number in exact], "value and gradient", bound=0.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "bilinear", "scale_factor": 2},
+        {"mode": "bilinear", "scale_factor": 3},
+        {"mode": "bilinear", "size": (3, 9), "align_corners": True},
+        {"mode": "bicubic", "scale_factor": 1.6},
+        {"mode": "bicubic", "size": (3, 9), "antialias": True},
+    ],
+)
+def test_each_mode_compiles(options):
+    """The general check compiles one call of those that have the same arguments, whatever their values."""
+
+    def outcome(function):
+        x = IMAGE.clone().requires_grad_()
+        y = function(x)
+        return y, torch.autograd.grad(y, x, torch.randn(y.shape, dtype=y.dtype, generator=torch.manual_seed(0)))[0]
+
+    def resized(x):
+        return PART.tiers["handmade"](x, **options)
+
+    torch._dynamo.reset()  # or it takes the factor of the test before for one that varies
+    compiled = torch.compile(resized, backend="aot_eager", fullgraph=True)
+    check_same(outcome(compiled), outcome(resized), "value and gradient")
+    levels = (IMAGE * 50 + 128).clamp(0, 255).byte()
+    check_same(compiled(levels), F.interpolate(levels, **options), "bytes", bound=0.0)

@@ -62,8 +62,6 @@ class Axis(NamedTuple):
             return [self._nearest(like)], []
         new = torch.arange(self.out, dtype=torch.float64, device=like.device)
         places = new * self.step if self.aligned else (new + 0.5) * self.step - 0.5
-        if self.mode == "linear":
-            places = places.clamp(min=0)
         low = places.floor()
         share = places - low
         offsets = (0, 1) if self.mode == "linear" else (-1, 0, 1, 2)
@@ -76,7 +74,7 @@ class Axis(NamedTuple):
         """The pixel below: at a tie the rounding decides, and so the operations are torch's, one by one."""
         precise = like.dtype is torch.float64 and not self.pixelwise
         dtype = torch.float64 if precise else torch.float32
-        step = torch.tensor(self.step, dtype=dtype, device=like.device)
+        step = torch.tensor(self.step, dtype=dtype)
         new = torch.arange(self.out, dtype=dtype, device=like.device)
         if self.mode == "nearest":
             places = new * step
