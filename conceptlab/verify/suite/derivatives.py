@@ -1,6 +1,6 @@
 """Derivatives beyond the first, and the transforms of ``torch.func``."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -80,38 +80,51 @@ def forward_mode(target: Target) -> Tally:
         if not expected:
             raise NotApplicable("nothing to differentiate")
         check_same(_tangent(ours, leaves), expected, "tangent", noise=NOISE, strides=False)
-        # reverse over reverse, which `second_derivatives` is about, tells the others: torch has not all of them right
-        one, other = (_combined(f) for f in (ours, theirs))
-        curved = or_none(lambda: torch.func.vjp(_gradient(other), *leaves)[1](_random_like(leaves)))
-        # and the gradient tells what the derivative of a tangent by its direction is
-        first = or_none(lambda: [g.to_dense() for g in _gradient(other)(*leaves)])
-        values = or_none(lambda: theirs(*leaves))
-        if not sample.smooth or curved is None or first is None or values is None:
+        seconds = or_none(lambda: _seconds(theirs, leaves)) if sample.smooth else None
+        if seconds is None:
             return
-        if not all(t.isfinite().all() for t in (*values, *curved)):
-            return
-        along = torch.stack([(h * d).sum() for h, d in zip(curved, _random_like(leaves), strict=True)]).sum()
 
         def mixed(f: Callable) -> None:
-            directions = _random_like(leaves)
-
-            def slope(*point: Tensor) -> Tensor:
-                return torch.func.jvp(f, point[: len(leaves)], point[len(leaves) :] or directions)[1]
-
-            for mode, received, expected in (
-                ("forward over reverse", _tangent(_gradient(f), leaves), curved),
-                ("reverse over forward", _gradient(slope)(*leaves, *directions), (*curved, *first)),
-                ("forward over forward", _tangent(slope, leaves), along),
-            ):
-                received, expected = tree_map(torch.detach, (received, expected))
-                check_same(received, expected, mode, noise=NOISE, strides=False)
+            for (mode, received), expected in zip(_by_mixed_modes(f, leaves), seconds, strict=True):
+                check_same(tree_map(torch.detach, received), expected, mode, noise=NOISE, strides=False)
 
         if target.tier is not None:
-            mixed(one)  # ours hold where torch's own fail, too
+            mixed(ours)  # it holds where torch's own fail, too
         else:
-            unless_torch_fails(mixed, one, other, "torch's own fails in mixed modes")
+            unless_torch_fails(mixed, ours, theirs, "torch's own fails in mixed modes")
 
     return each(target.samples(), compare)
+
+
+def _seconds(f: Callable, leaves: tuple[Tensor, ...]) -> tuple | None:
+    """What `_by_mixed_modes` has to give, without forward mode; None where it is not finite.
+
+    It is told by reverse over reverse, which `second_derivatives` is about, and by the gradient, which is linear in the
+    weights of the results: torch has not all of the other modes right.
+    """
+    directions, values = _random_like(leaves), f(*leaves)
+    curved = torch.func.vjp(_gradient(_combined(f)), *leaves)[1](directions)
+    if not all(t.isfinite().all() for t in (*values, *curved)):
+        return None
+    first, moved = (_gradient(_combined(f, weights))(*leaves) for weights in ((), tuple(upstream(values))))
+    first, moved, curved = ([g.detach().to_dense() for g in grads] for grads in (first, moved, curved))
+    along = torch.stack([(h * d).sum() for h, d in zip(curved, directions, strict=True)]).sum()
+    return tuple(h + g for h, g in zip(curved, moved, strict=True)), (*curved, *first), along
+
+
+def _by_mixed_modes(f: Callable, leaves: tuple[Tensor, ...]) -> Iterator[tuple[str, Any]]:
+    n, directions, values = len(leaves), _random_like(leaves), f(*leaves)
+
+    def gradient(*point: Tensor) -> Any:
+        return _gradient(_combined(f, point[n:]))(*point[:n])
+
+    def slope(*point: Tensor) -> Tensor:
+        return torch.func.jvp(_combined(f), point[:n], point[n:])[1]
+
+    point, moves = (*leaves, *_random_like(values)), (*directions, *upstream(values))
+    yield "forward over reverse", torch.func.jvp(gradient, point, moves)[1]
+    yield "reverse over forward", _gradient(slope)(*leaves, *directions)
+    yield "forward over forward", _tangent(lambda *x: slope(*x, *directions), leaves)
 
 
 def _results(whole: OfLeaves) -> Callable:
@@ -129,12 +142,13 @@ def _gradient(f: Callable) -> Callable:
     return lambda *values: torch.func.grad(f, argnums=tuple(range(len(values))))(*values)
 
 
-def _combined(f: Callable) -> Callable:
-    """A random combination of the results."""
+def _combined(f: Callable, weights: tuple[Tensor, ...] = ()) -> Callable:
+    """A combination of the results, a random one if no weights are given."""
 
     def combined(*values: Tensor) -> Tensor:
         outputs = f(*values)
-        return torch.stack([(y * w).sum() for y, w in zip(outputs, _random_like(outputs), strict=True)]).sum()
+        pairs = zip(outputs, weights or _random_like(outputs), strict=True)
+        return torch.stack([(y * w).sum() for y, w in pairs]).sum()
 
     return combined
 
