@@ -183,7 +183,10 @@ def _sliding(
 ) -> list[list[Span]]:
     _check_input(rank, input, input.shape[-rank - 1 :])
     per_axis = zip(
-        *(_numbers(rank, v) for v in (kernel_size, kernel_size if stride in (None, ()) else stride, padding, dilation)),
+        *(
+            _numbers(rank, v)
+            for v in (kernel_size, kernel_size if stride in (None, (), []) else stride, padding, dilation)
+        ),
         strict=True,
     )
     axes = []

@@ -35,6 +35,8 @@ def _adaptive(part_name: str, randn: Callable, shape: tuple[int, ...], rank: int
     yield Sample("no batch axis", (randn(*shape[1:]), 3))
     yield Sample("empty batch", (randn(0, *shape[1:]), 3))
     yield Sample("no window", (randn(*shape).detach(), 0))
+    if "avg" in part_name:
+        yield Sample("no channels", (randn(2, 0, *shape[2:]).detach(), 2))
     if rank > 1:
         yield Sample("one axis as it is", (randn(*shape), (None, *[3] * (rank - 1))))
     if "max" in part_name:
@@ -52,6 +54,12 @@ def _max(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]
     yield Sample("ties", (randn(*shape).detach().round(),), window)
     yield Sample("special values", (_special(randn(*shape)),), window)
     yield Sample("-inf everywhere", (torch.full(shape[1:], float("-inf"), dtype=randn().dtype),), window)
+    nothing = torch.full((1, *shape[2:]), float("-inf"), dtype=randn().dtype)
+    yield Sample("-inf everywhere, dilated", (nothing,), window | {"padding": 2, "dilation": 2, "stride": 1})
+    yield Sample("windows of one value", (randn(*shape), 1))
+    yield Sample("no stride", (randn(*shape), 2, []))
+    yield Sample("overlapping, as long as side by side", (randn(1, 2, *[10] * rank), 5, 4), {"return_indices": True})
+    yield Sample("side by side, padded", (randn(1, 2, *[6] * rank), 3, 3, 1), {"return_indices": True})
     yield Sample("dilated, padded", (randn(*shape),), window | {"kernel_size": 2, "dilation": 3, "stride": 1})
     yield Sample("over the edge", (randn(*shape),), window | {"stride": 3, "ceil_mode": True})
     # so large that it is compared at once
@@ -59,7 +67,11 @@ def _max(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]
     if rank == 2:
         whole = (randn(*shape).detach() * 9).to(torch.int64)
         yield Sample("whole numbers", (whole,), window)
+        yield Sample(
+            "bytes", (torch.arange(13 * 14, dtype=torch.uint8).reshape(1, 13, 14), 12, 1), window | {"padding": 0}
+        )
         yield Sample("a window of more than 256 values", (randn(1, 1, 18, 18), 17, 1), {"return_indices": True})
+        yield Sample("in pieces", (randn(5, 1, 256, 256), 128), {"return_indices": True})
 
 
 def _avg(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]:
@@ -68,6 +80,9 @@ def _avg(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]
     yield Sample("empty batch", (randn(0, *shape[1:]), 2))
     yield Sample("windows of one value", (x, 1, 2))
     yield Sample("long windows side by side", (randn(1, 2, *(10, 5, 15)[-rank:]), 5))
+    yield Sample("overlapping, as long as side by side", (randn(1, 2, *[10] * rank), 5, 4))
+    yield Sample("side by side, padded", (randn(1, 2, *[6] * rank), 3, 3, 1))
+    yield Sample("no stride", (randn(1, 2, *[6] * rank), 2, []))
     for ceil_mode in (False, True):
         for include in (False, True):
             yield Sample(f"ceil {ceil_mode}, pad {include}", (x, 3, 2, 1, ceil_mode, include))
@@ -75,6 +90,43 @@ def _avg(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]
     if rank > 1:
         yield Sample("another divisor", (x, 3, 2, 1), {"divisor_override": 7})
     yield Sample("whole numbers", ((x.detach() * 9).to(torch.int64), 2))
+    yield Sample("large whole numbers", ((x.detach() * 1e12).to(torch.int64), 2))
+
+
+def refused(part_name: str) -> Iterator[Sample]:
+    """Numbers that torch has no pooling of, sizes that are none, and inputs without an axis that they need."""
+    if not part_name[0].islower():
+        return
+    rank = int(part_name[-2])
+    x = torch.ones(_SHAPE[: 2 + rank])
+    dtypes = [torch.bool, torch.complex64]
+    if "avg" in part_name:
+        dtypes.append(torch.int32)
+    if part_name.startswith("adaptive"):
+        for dtype in (*dtypes, torch.int64):
+            yield Sample(f"{dtype}", (x.to(dtype), 2))
+        yield Sample("None", (x, None))
+        yield Sample("a negative size", (x, -1))
+        yield Sample("too many sizes", (x, [2] * (rank + 1)))
+        yield Sample("no axis of channels", (x[0, 0], 2))
+        yield Sample("no axis of channels, and a list", (x[0, 0], [2] * rank))
+        yield Sample("an empty axis", (x[..., :0], 2))
+        if "max" in part_name:
+            yield Sample("no channels", (x[:, :0], 2))
+        return
+    for dtype in dtypes:
+        yield Sample(f"{dtype}", (x.to(dtype), 2))
+    for kernel in (0, -1, 9, [2] * (rank + 1)):
+        yield Sample(f"kernel {kernel}", (x, kernel, 1))
+    for stride in (0, -1, [2] * (rank + 1)):
+        yield Sample(f"stride {stride}", (x, 2, stride))
+    for padding in (-1, 2):
+        yield Sample(f"padding {padding}", (x, 2, 2, padding))
+    if part_name != "avg_pool2d":  # of which torch says IndexError
+        yield Sample("no axis of channels", (x[0, 0], 2))
+    yield Sample("an empty axis", (x[..., :0], 2))
+    if "max" in part_name:
+        yield Sample("dilation 0", (x, 2, 2, 0, 0))
 
 
 def _special(x: Tensor) -> Tensor:

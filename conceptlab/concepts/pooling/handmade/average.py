@@ -27,7 +27,7 @@ from torch import Tensor
 from torch._C._functorch import maybe_current_level
 
 from conceptlab.concepts.pooling.handmade.windows import Window, in_torch_layout, pack, padded, unpack
-from conceptlab.core import Rule, message, require_floating, save
+from conceptlab.core import Rule, message, require_floating, require_real, save
 
 
 def average(
@@ -40,6 +40,7 @@ def average(
     """The means of all windows; what torch can do with whole numbers (int64, rounded towards 0) included."""
     if input.dtype is not torch.int64 or where.startswith("adaptive"):
         require_floating(where, input)
+        require_real(where, input)
     if divisor_override == 0:
         problem = f"{where}: divisor must be not zero"
         raise RuntimeError(message(problem, expected="a number", received="0", remedy="Give None for the mean."))
@@ -52,13 +53,13 @@ def _divisor(x: Tensor, windows: Sequence[Window], include_pad: bool, override: 
     dtype = x.dtype if x.dtype in (torch.int64, torch.float64) else torch.float32
     if override is not None:
         return torch.full((), override, dtype=dtype, device=x.device)
-    divisor = torch.ones((), dtype=dtype, device=x.device)
+    factors = []
     for axis, window in enumerate(windows):
         counts = [window.count(o, include_pad) for o in range(window.out)]
         counts = counts[:1] if len(set(counts)) == 1 else counts
         shape = [-1] + [1] * (len(windows) - axis - 1)
-        divisor = divisor * torch.tensor(counts, dtype=dtype, device=x.device).reshape(shape)
-    return divisor
+        factors.append(torch.tensor(counts, dtype=dtype, device=x.device).reshape(shape))
+    return reduce(torch.mul, factors)
 
 
 class _Average(Rule):
@@ -67,7 +68,7 @@ class _Average(Rule):
     @staticmethod
     def forward(x: Tensor, divisor: Tensor, *numbers: int) -> Tensor:
         windows = unpack(numbers)
-        total = x if x.dtype == divisor.dtype else x.to(divisor.dtype)
+        total = x.to(divisor.dtype)
         if all(window.stride for window in windows):
             total = padded(total, windows, 0)
         whole, parts = _whole_and_parts(windows)

@@ -56,9 +56,11 @@ class _Maximum(Rule):
     def forward(x: Tensor, *numbers: int) -> tuple[Tensor, Tensor]:
         windows = unpack(numbers)
         lowest = float("-inf") if x.is_floating_point() else torch.iinfo(x.dtype).min
-        pieces = [_run(padded(rows, windows, lowest), windows) for rows in _in_blocks(x)]
-        outputs, winners = zip(*pieces, strict=True)
-        return (outputs[0], winners[0]) if len(pieces) == 1 else (torch.cat(outputs), torch.cat(winners))
+        first, *others = (_run(padded(rows, windows, lowest), windows) for rows in _in_blocks(x))
+        if not others:
+            return first
+        outputs, winners = zip(first, *others, strict=True)
+        return torch.cat(outputs), torch.cat(winners)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
@@ -68,7 +70,8 @@ class _Maximum(Rule):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         windows = unpack(ctx.numbers)
-        indices = _indices(ctx.saved_tensors[0], windows)
+        (winners,) = ctx.saved_tensors
+        indices = _indices(winners, windows)
         shape = (*grad_output.shape[: -len(windows)], *(window.size for window in windows))
         flat = [t.flatten(-len(windows)) for t in (grad_output.new_zeros(shape), indices, grad_output)]
         grad_x = flat[0].scatter_add_(-1, flat[1], flat[2]).reshape(shape)
@@ -77,7 +80,8 @@ class _Maximum(Rule):
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor, *_: None) -> tuple[Tensor, None]:
         windows = unpack(ctx.numbers)
-        indices = _indices(ctx.saved_tensors[0], windows)
+        (winners,) = ctx.saved_tensors
+        indices = _indices(winners, windows)
         chosen = tangent.flatten(-len(windows)).gather(-1, indices.flatten(-len(windows)))
         return chosen.reshape(indices.shape), None
 
@@ -126,9 +130,8 @@ def _at_once(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
     # the first of equals has the highest score of them; the last NaN, which equals nothing, the highest of all
     if _plain() and x.dtype in (torch.float32, torch.float64):
         t = torch.arange(count, device=x.device, dtype=x.dtype)
-        score, is_nan = torch.empty_like(values), torch.empty_like(values)
-        torch.eq(values, output.unsqueeze(-1), out=score).mul_(count - t)
-        score.add_(torch.ne(values, values, out=is_nan).mul_(count + 1 + t))
+        score = torch.eq(values, output.unsqueeze(-1), out=torch.empty_like(values)).mul_(count - t)
+        score.add_(torch.ne(values, values, out=torch.empty_like(values)).mul_(count + 1 + t))
     else:
         t = torch.arange(count, device=x.device, dtype=torch.int32)
         score = (values == output.unsqueeze(-1)) * (count - t) + (values != values) * (count + 1 + t)

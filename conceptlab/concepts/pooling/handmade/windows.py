@@ -34,7 +34,7 @@ class Window(NamedTuple):
         """The first place of window ``o``, before the input where it is padded."""
         return o * self.stride - self.padding if self.stride else o * self.size // self.out
 
-    def count(self, o: int, include_pad: bool) -> int:  # type: ignore[override]  # nobody counts a tuple of numbers
+    def count(self, o: int, include_pad: bool = False) -> int:  # type: ignore[override]  # nobody counts a tuple of numbers
         """The number of values of window ``o``."""
         if not self.stride:
             return -(-(o + 1) * self.size // self.out) - self.start(o)
@@ -68,11 +68,11 @@ class Window(NamedTuple):
 
     def inside(self, x: Tensor, axis: int, o: int) -> Tensor:
         """All values of the adaptive window ``o``: a view."""
-        return x.narrow(axis, self.start(o), self.count(o, False))
+        return x.narrow(axis, self.start(o), self.count(o))
 
     def places(self, t: int) -> list[int]:
         """The places of value ``t`` of adaptive windows; that of a window that has none is just behind the input."""
-        return [self.start(o) + t if t < self.count(o, False) else self.size for o in range(self.out)]
+        return [self.start(o) + t if t < self.count(o) else self.size for o in range(self.out)]
 
 
 def pack(windows: Sequence[Window]) -> list[int]:
@@ -124,7 +124,8 @@ def sliding(
             _refuse(where, problem, f"0 <= padding <= {(d * (k - 1) + 1) // 2}", p)
         steps = n + 2 * p - d * (k - 1) - 1
         out = (-(-steps // s) if ceil_mode else steps // s) + 1
-        if ceil_mode and (out - 1) * s >= n + p:
+        # only a window more than fits in, of ceil_mode, can begin so late
+        if (out - 1) * s >= n + p:
             out -= 1
         if out < 1:
             _refuse(where, "Output size is too small", "a window that fits into the padded input", f"{k} over {n}")
@@ -145,9 +146,10 @@ def adaptive(where: str, rank: int, input: Tensor, output_size: Sizes | None) ->
         )
     # torch takes means of no samples and of no channels, but maxima only where nothing but the first axis is empty
     _check_input(where, rank, input, input.shape[-rank:] if "avg" in where else input.shape[1:])
-    if output_size is None and rank == 1:
-        raise TypeError(f"{where}: argument 'output_size' must be an int, not None.")
-    many = [output_size] * rank if output_size is None or isinstance(output_size, int) else list(output_size)
+    if output_size is None:
+        remedy = "Give None for an axis, in a tuple."
+        raise TypeError(message(where, expected="an int output_size, or several", received="None", remedy=remedy))
+    many = [output_size] * rank if isinstance(output_size, int) else list(output_size)
     if len(many) != rank:
         _refuse(where, f"output_size must be {rank} numbers", f"an int, or {rank} of them", output_size)
     outs = [n if out is None else out for n, out in zip(input.shape[-rank:], many, strict=True)]
@@ -162,11 +164,11 @@ def _adaptive_axis(n: int, out: int) -> Window:
     if n % out == 0:
         return Window(n, out, n // out, n // out, 0, 1)
     window = Window(n, out, 0, 0, 0, 1)
-    return window._replace(kernel=max(window.count(o, False) for o in range(out)))
+    return window._replace(kernel=max(window.count(o) for o in range(out)))
 
 
 def _numbers(where: str, name: str, value: Sizes, rank: int) -> tuple[int, ...]:
-    numbers: tuple[Any, ...] = (value,) * rank if isinstance(value, int) else tuple(value)
+    numbers: tuple[Any, ...] = (value,) if isinstance(value, int) else tuple(value)
     numbers = numbers * rank if len(numbers) == 1 else numbers
     if len(numbers) != rank:
         _refuse(where, f"{name} must either be a single int, or a tuple of {rank} ints", "that", value)
