@@ -61,7 +61,7 @@ def _lookups(table: Any) -> Iterator[Sample]:
     for setting in shortened:
         yield Sample(f"{setting}", (words, _with_a_long_row(table(5, 3))), setting)
     # a row that is just as long as it may be, and rows to whose length 1e-7 is much
-    of_length_5 = torch.tensor([[3.0, 4.0], [6.0, 8.0]], dtype=table(1).dtype, requires_grad=True)
+    of_length_5 = torch.tensor([[6.0, 8.0], [3.0, 4.0]], dtype=table(1).dtype, requires_grad=True)
     yield Sample("of full length", (_words(0, 1), of_length_5), {"max_norm": 5.0})
     short = (table(5, 3).detach() * 1e-6).requires_grad_()
     yield Sample("short rows, shortened", (words, short), {"max_norm": 1e-7})
@@ -82,7 +82,7 @@ def _lookups(table: Any) -> Iterator[Sample]:
     yield Sample("no features", (words, table(5, 0)))
     yield Sample("no gradient", (words, table(5, 3).detach()))
     yield Sample("whole numbers", (words, torch.arange(10).reshape(5, 2)))
-    extremes = torch.tensor([[0.0, -0.0], [math.inf, 1.0], [math.nan, 2.0], [-math.inf, 3.0]], dtype=table(1).dtype)
+    extremes = torch.tensor([[-math.inf, 3.0], [math.inf, 1.0], [math.nan, 2.0], [0.0, -0.0]], dtype=table(1).dtype)
     yield Sample("extremes", (_words(0, 1, 2, 3), extremes.clone().requires_grad_()), {"padding_idx": 1}, smooth=False)
     yield Sample("extremes, shortened", (_words(0, 1, 2, 3), extremes), {"max_norm": 1.0})
 

@@ -71,7 +71,7 @@ def _max(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]
             "bytes", (torch.arange(13 * 14, dtype=torch.uint8).reshape(1, 13, 14), 12, 1), window | {"padding": 0}
         )
         yield Sample("a window of more than 256 values", (randn(1, 1, 18, 18), 17, 1), {"return_indices": True})
-        yield Sample("in pieces", (randn(5, 1, 256, 256), 128), {"return_indices": True})
+        yield Sample("in pieces", (randn(5, 1, 256, 256), 2, 128), {"return_indices": True})
 
 
 def _avg(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]:
