@@ -11,8 +11,8 @@ from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import SEED, Layout, Outcome, gradients, run
-from conceptlab.verify.closeness import check_same
-from conceptlab.verify.tally import of_torch, or_none
+from conceptlab.verify.closeness import Mismatch, check_same
+from conceptlab.verify.tally import NotApplicable, of_torch, or_none
 from conceptlab.verify.target import Target
 
 
@@ -93,6 +93,21 @@ def leaves_of(sample: Sample) -> list[Tensor]:
     """The arguments that are to be differentiated by, each once, also those in lists and by name."""
     given = tree_flatten((tuple(sample.args), dict(sample.kwargs)))[0]
     return list({id(a): a for a in given if isinstance(a, Tensor) and a.requires_grad}.values())
+
+
+def refuse_written(
+    theirs: Outcome, sample: Sample, reason: str, *, layout: Layout | None = None, dtype: torch.dtype | None = None
+) -> None:
+    """Leave out a sample to whose arguments torch has written; ``layout`` and ``dtype`` are those of its call.
+
+    Raises:
+        NotApplicable: it has, with the reason.
+    """
+    before = run(lambda *args, **kwargs: None, sample.args, sample.kwargs, layout=layout, dtype=dtype)
+    try:
+        check_same(theirs.arguments, before.arguments, "arguments", bound=0.0, strides=False)
+    except Mismatch as error:
+        raise NotApplicable(reason) from error
 
 
 def with_rows(sample: Sample, change: Callable[[Tensor], Tensor]) -> Sample | None:

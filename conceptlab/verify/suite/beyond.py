@@ -7,7 +7,8 @@ from torch import Tensor
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify.closeness import NOISE, Mismatch, check_same
-from conceptlab.verify.outcomes import numbers, of_leaves
+from conceptlab.verify.outcomes import of_leaves
+from conceptlab.verify.suite.derivatives import combined, random_like, results
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 
@@ -24,17 +25,17 @@ def derivatives_beyond_torch(target: Target) -> Tally:
     def compare(sample: Sample) -> None:
         mine, whole = (of_leaves(target, sample, theirs=theirs) for theirs in (False, True))
         leaves = tuple(x.detach() for x in whole.leaves)
-        ours, theirs = ((lambda *values, one=one: tuple(numbers(one.call(*values)))) for one in (mine, whole))
-        directions = _random_like(leaves, 0)
+        ours, theirs = results(mine), results(whole)
+        directions = random_like(leaves)
         if or_none(lambda: torch.autograd.functional.jvp(theirs, leaves, directions)) is not None:
             raise NotApplicable("torch has second derivatives")
-        results = or_none(lambda: theirs(*whole.leaves))
-        if results is None or not leaves or not all(y.requires_grad for y in results):
+        found = or_none(lambda: theirs(*whole.leaves))
+        if found is None or not leaves or not all(y.requires_grad for y in found):
             raise NotApplicable("nothing to differentiate")
-        if sum(y.numel() for y in results) > _MOST:
+        if sum(y.numel() for y in found) > _MOST:
             raise NotApplicable("too many results")
         tangent = of_torch(
-            lambda: tuple(_number_by_number(y, whole.leaves, directions) for y in results), "torch has no derivative"
+            lambda: tuple(_number_by_number(y, whole.leaves, directions) for y in found), "torch has no derivative"
         )
         try:
             check_same(torch.func.jvp(ours, leaves, directions)[1], tangent, "tangent", noise=NOISE, strides=False)
@@ -62,17 +63,14 @@ def _number_by_number(y: Tensor, leaves: Sequence[Tensor], directions: Sequence[
 
 def _compare_seconds(ours: Callable, theirs: Callable, leaves: tuple[Tensor, ...], tangent: tuple[Tensor, ...]) -> None:
     n = len(leaves)
-    directions, weights, others = _random_like(leaves, 0), _random_like(tangent, 1), _random_like(tangent, 2)
-
-    def combined(f: Callable) -> Callable:
-        """The product of the results with numbers that are arguments, too."""
-        return lambda *v: torch.stack([(y * w).sum() for y, w in zip(f(*v[:n]), v[n:], strict=True)]).sum()
+    directions, weights, others = random_like(leaves), random_like(tangent, 1), random_like(tangent, 2)
 
     def gradient(f: Callable) -> Callable:
-        return lambda *v: torch.func.grad(combined(f), argnums=tuple(range(n)))(*v)
+        """By the leaves; what the results are weighted with are arguments, too."""
+        return lambda *v: torch.func.grad(combined(f, v[n:]), argnums=tuple(range(n)))(*v[:n])
 
     def slope(*v: Tensor) -> Tensor:
-        return torch.func.jvp(lambda *x: combined(ours)(*x, *weights), v[:n], v[n:] or directions)[1]
+        return torch.func.jvp(combined(ours, weights), v[:n], v[n:] or directions)[1]
 
     def of_theirs(step: float, weights: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         place = (x + step * d for x, d in zip(leaves, directions, strict=True))
@@ -101,8 +99,3 @@ def _compare_seconds(ours: Callable, theirs: Callable, leaves: tuple[Tensor, ...
         ),
     ):
         check_same(received, expected, mode, bound=_BOUND, noise=_ERROR, strides=False)
-
-
-def _random_like(tensors: Sequence[Tensor], seed: int) -> tuple[Tensor, ...]:
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in tensors)

@@ -48,7 +48,7 @@ def _compare_thirds(target: Target, sample: Sample) -> None:
         check_same(received, expected, "third derivative", noise=NOISE, strides=False)
     except Mismatch:
         whole = of_leaves(target, sample, theirs=True)
-        gradient = _gradient(_combined(_results(whole)))
+        gradient = _gradient(combined(results(whole)))
         if torch.autograd.gradgradcheck(gradient, whole.leaves, fast_mode=True, atol=1e-4, raise_exception=False):
             raise
 
@@ -70,11 +70,11 @@ def forward_mode(target: Target) -> Tally:
         leaves = tuple(x.detach() for x in of_leaves(target, sample).leaves)
         if not leaves:
             raise NotApplicable("nothing to differentiate by")
-        ours, theirs = (_results(of_leaves(target, sample, theirs=which)) for which in (False, True))
+        ours, theirs = (results(of_leaves(target, sample, theirs=which)) for which in (False, True))
         expected = or_none(lambda: _tangent(theirs, leaves))
         if expected is None and target.tier is not None:
             # ours has one, where there is a derivative at all
-            expected = or_none(lambda: torch.autograd.functional.jvp(theirs, leaves, _random_like(leaves))[1])
+            expected = or_none(lambda: torch.autograd.functional.jvp(theirs, leaves, random_like(leaves))[1])
         if expected is None:
             raise NotApplicable("torch has no forward mode")
         if not expected:
@@ -102,39 +102,39 @@ def _seconds(f: Callable, leaves: tuple[Tensor, ...]) -> tuple | None:
     It is told by reverse over reverse, which `second_derivatives` is about, and by the gradient, which is linear in the
     weights of the results: torch has not all of the other modes right.
     """
-    directions, values = _random_like(leaves), f(*leaves)
-    curved = torch.func.vjp(_gradient(_combined(f)), *leaves)[1](directions)
+    directions, values = random_like(leaves), f(*leaves)
+    curved = torch.func.vjp(_gradient(combined(f)), *leaves)[1](directions)
     if not all(t.isfinite().all() for t in (*values, *curved)):
         return None
-    first, moved = (_gradient(_combined(f, weights))(*leaves) for weights in ((), tuple(upstream(values))))
+    first, moved = (_gradient(combined(f, weights))(*leaves) for weights in ((), tuple(upstream(values))))
     first, moved, curved = ([g.detach().to_dense() for g in grads] for grads in (first, moved, curved))
     along = torch.stack([(h * d).sum() for h, d in zip(curved, directions, strict=True)]).sum()
     return tuple(h + g for h, g in zip(curved, moved, strict=True)), (*curved, *first), along
 
 
 def _by_mixed_modes(f: Callable, leaves: tuple[Tensor, ...]) -> Iterator[tuple[str, Any]]:
-    n, directions, values = len(leaves), _random_like(leaves), f(*leaves)
+    n, directions, values = len(leaves), random_like(leaves), f(*leaves)
 
     def gradient(*point: Tensor) -> Any:
-        return _gradient(_combined(f, point[n:]))(*point[:n])
+        return _gradient(combined(f, point[n:]))(*point[:n])
 
     def slope(*point: Tensor) -> Tensor:
-        return torch.func.jvp(_combined(f), point[:n], point[n:])[1]
+        return torch.func.jvp(combined(f), point[:n], point[n:])[1]
 
-    point, moves = (*leaves, *_random_like(values)), (*directions, *upstream(values))
+    point, moves = (*leaves, *random_like(values)), (*directions, *upstream(values))
     yield "forward over reverse", torch.func.jvp(gradient, point, moves)[1]
     yield "reverse over forward", _gradient(slope)(*leaves, *directions)
     yield "forward over forward", _tangent(lambda *x: slope(*x, *directions), leaves)
 
 
-def _results(whole: OfLeaves) -> Callable:
+def results(whole: OfLeaves) -> Callable:
     """The call, which gives all results that have derivatives."""
     return lambda *values: tuple(numbers(whole.call(*values)))
 
 
 def _tangent(f: Callable, leaves: tuple[Tensor, ...]) -> Any:
     """The derivative of ``f`` in a random direction, by forward mode."""
-    return torch.func.jvp(f, leaves, _random_like(leaves))[1]
+    return torch.func.jvp(f, leaves, random_like(leaves))[1]
 
 
 def _gradient(f: Callable) -> Callable:
@@ -142,19 +142,19 @@ def _gradient(f: Callable) -> Callable:
     return lambda *values: torch.func.grad(f, argnums=tuple(range(len(values))))(*values)
 
 
-def _combined(f: Callable, weights: tuple[Tensor, ...] = ()) -> Callable:
+def combined(f: Callable, weights: tuple[Tensor, ...] = ()) -> Callable:
     """A combination of the results, a random one if no weights are given."""
 
-    def combined(*values: Tensor) -> Tensor:
+    def combination(*values: Tensor) -> Tensor:
         outputs = f(*values)
-        pairs = zip(outputs, weights or _random_like(outputs), strict=True)
+        pairs = zip(outputs, weights or random_like(outputs), strict=True)
         return torch.stack([(y * w).sum() for y, w in pairs]).sum()
 
-    return combined
+    return combination
 
 
-def _random_like(tensors: Iterable[Tensor]) -> tuple[Tensor, ...]:
-    generator = torch.Generator().manual_seed(0)
+def random_like(tensors: Iterable[Tensor], seed: int = 0) -> tuple[Tensor, ...]:
+    generator = torch.Generator().manual_seed(seed)
     return tuple(torch.randn(x.shape, generator=generator, dtype=x.dtype) for x in tensors)
 
 

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import Outcome, each_once, gradients, run, upstream
+from conceptlab.verify.calls import each_once, gradients, run, upstream
 from conceptlab.verify.closeness import ErrorRatio, Mismatch, check_same
-from conceptlab.verify.outcomes import numbers, of_leaves
+from conceptlab.verify.outcomes import numbers, of_leaves, refuse_written
 from conceptlab.verify.tally import Failure, NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 
@@ -62,7 +62,7 @@ def rounded_once(target: Target) -> Tally:
         if target.part.name not in ROUNDED_OFTEN[what]:
             ratio.check_once(what, factor=1.02, floor=0.005 * eps)
 
-    bfloat, half = (_measured(target, dtype, compare, _refuse_written) for dtype in (torch.bfloat16, torch.float16))
+    bfloat, half = (_measured(target, dtype, compare, unwritten=True) for dtype in (torch.bfloat16, torch.float16))
     return bfloat + half
 
 
@@ -100,24 +100,14 @@ def _tangents(target: Target, sample: Sample, convert: Callable, *, theirs: bool
     return list(torch.func.jvp(lambda *values: tuple(numbers(whole.call(*values))), leaves, directions)[1])
 
 
-def _refuse_written(theirs: Outcome, sample: Sample, dtype: torch.dtype) -> None:
-    """Raises:
-    NotApplicable: torch writes to an argument, which rounds what it then goes on with.
-    """
-    before = run(lambda *args, **kwargs: None, sample.args, sample.kwargs, dtype=dtype)
-    try:
-        check_same(theirs.arguments, before.arguments, "arguments", bound=0.0, strides=False)
-    except Mismatch as error:
-        raise NotApplicable("what is written to an argument is rounded there") from error
-
-
 def _measured(
     target: Target,
     dtype: torch.dtype,
     check: Callable[[ErrorRatio, str, float], None],
-    refuse: Callable[[Outcome, Sample, torch.dtype], None] = lambda *_: None,
+    *,
+    unwritten: bool = False,
 ) -> Tally:
-    """Errors in values and in gradients, and what ``check`` says of them, for samples that ``refuse`` lets through."""
+    """Errors in values and in gradients, and what ``check`` says of them; of ``unwritten`` arguments alone, if so."""
     if dtype not in target.dtypes:
         return Tally(left_out=Counter(["not among the dtypes that were asked for"]))
     values_ratio, gradient_ratio = ErrorRatio(slack=2.0), ErrorRatio(slack=2.0)
@@ -126,7 +116,8 @@ def _measured(
         theirs = of_torch(lambda: run(target.builtin, sample.args, sample.kwargs, dtype=dtype))
         if not numbers(theirs.output):
             raise NotApplicable("the result has no tensor of floating-point numbers")
-        refuse(theirs, sample, dtype)
+        if unwritten:
+            refuse_written(theirs, sample, "what is written to an argument is rounded there", dtype=dtype)
         ours = run(target.implementation, sample.args, sample.kwargs, dtype=dtype)
         args, kwargs = tree_map(each_once(_to(dtype)), (sample.args, dict(sample.kwargs)))
         exact = of_torch(lambda: run(target.builtin, args, kwargs, dtype=torch.float64))

@@ -54,6 +54,9 @@ from torch import Tensor
 from conceptlab.concepts.normalization.handmade.refusal import precise, refuse, require_dtypes, require_fractions
 from conceptlab.core import Rule, room, save
 
+SHORT = 64
+"""Values of a channel in one image up to which they are few: adding them up by themselves takes long."""
+
 
 def batch_norm(
     input: Tensor,
@@ -212,7 +215,7 @@ def _rstd(var: Tensor, x: Tensor, eps: float) -> Tensor:
 def sum_of_channel(x: Tensor) -> Tensor:
     """The sum of each channel, (1, C, 1 …)."""
     axes = tuple(range(2, x.dim()))
-    if 1 < math.prod(x.shape[2:]) <= 64:
+    if 1 < math.prod(x.shape[2:]) <= SHORT:
         # short rows are added to each other first: adding up one at a time takes up to four times as long
         return x.sum(0, keepdim=True, dtype=precise(x)).sum(axes, keepdim=True)
     return x.sum((0, *axes), keepdim=True, dtype=precise(x))
@@ -225,7 +228,7 @@ def mean_of_channel(x: Tensor) -> Tensor:
 
 def mean_square(centred: Tensor, n: int) -> Tensor:
     """The mean of the squares of each channel. A norm squares and adds in one pass over memory instead of three."""
-    if centred.dim() == 2 or math.prod(centred.shape[2:]) <= 64:
+    if centred.dim() == 2 or math.prod(centred.shape[2:]) <= SHORT:
         return mean_of_channel(centred * centred)
     of_samples = torch.linalg.vector_norm(centred, dim=tuple(range(2, centred.dim())), keepdim=True)
     return of_samples.square().sum(0, keepdim=True) / n
