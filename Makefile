@@ -62,7 +62,7 @@ mutants: $(READY)  ## whether the checks notice what is changed in handmade code
 	OMP_NUM_THREADS=1 $(BIN)/python -m conceptlab.verify.mutants --jobs $(WORKERS) $(ARGS)
 
 test-gpu: $(READY)  ## what is only simulated elsewhere, on CUDA
-	$(BIN)/python -m pytest -q -m gpu
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m gpu tests/test_gpu.py
 
 verify: $(READY)  ## verify all parts in all tiers, in a quarter of an hour, and write docs/conformance.md
 	OMP_NUM_THREADS=1 $(BIN)/conceptlab verify --workers $(WORKERS) --markdown docs/conformance.md

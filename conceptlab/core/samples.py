@@ -18,6 +18,7 @@ class Sample:
         init_kwargs: keyword arguments of the same.
         smooth: whether a second derivative means anything here: not at a kink, a tie, or an infinite value.
         finite_only: why infinite and missing values are not asked of it; empty where they are.
+        by_law: why it is not compared number by number, only by its laws; empty where it is.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Sample:
     init_kwargs: Mapping[str, Any] = field(default_factory=dict)
     smooth: bool = True
     finite_only: str = ""
+    by_law: str = ""
 
 
 Law = Callable[[Callable], Iterable[tuple[Any, Any]]]

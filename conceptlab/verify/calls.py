@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map
 
+from conceptlab.verify.elsewhere import refuse_as_on_cpu
+
 SEED = 20
 Layout = Callable[[Tensor], Tensor]
 
@@ -58,6 +60,8 @@ def run(
         return layout(leaf) if layout is not None and leaf.is_floating_point() else leaf
 
     args, kwargs = tree_map(each_once(copy), (tuple(args), dict(kwargs)))
+    if not hasattr(function, "_torchdynamo_orig_callable"):  # what is compiled is compiled for one device
+        refuse_as_on_cpu(function, args, kwargs)
     torch.manual_seed(SEED)
     return Outcome(function(*args, **kwargs), (args, kwargs), leaves)
 

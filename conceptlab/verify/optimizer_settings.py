@@ -40,7 +40,7 @@ def every_term(target: Target) -> Sample:
 def settings_of(target: Target) -> Iterator[Sample]:
     """PyTorch's settings, in each of torch's programs."""
     yield every_term(target)
-    yield from torch_samples.optimizer_samples(target.part)
+    yield from torch_samples.optimizer_samples(target.part, target.device)
 
 
 def plain_settings(target: Target) -> list[Sample]:

@@ -37,9 +37,15 @@ def called(function: Callable, sample: Sample, *, layout: Layout | None = None) 
 
 
 def compare_calls(
-    target: Target, sample: Sample, *, layout: Layout | None = None, noise: float = 0.0, values_only: bool = False
+    target: Target,
+    sample: Sample,
+    *,
+    layout: Layout | None = None,
+    noise: float = 0.0,
+    values_only: bool = False,
+    filled: bool = False,
 ) -> None:
-    """Values and gradients of one call of the target, and of torch's own.
+    """Values and gradients of one call of the target, and of torch's own; no gradient is one of zeros, if ``filled``.
 
     Raises:
         Mismatch: they differ.
@@ -50,7 +56,14 @@ def compare_calls(
     ours = outcome(target, sample, layout=layout)
     check_same(ours.output, theirs.output, "value", strides=False)
     if expected is not None:
-        check_same(gradients(ours), expected, "gradient", noise=noise, strides=False)
+        received = gradients(ours)
+        if filled:
+            received, expected = (_filled(found, ours.leaves) for found in (received, expected))
+        check_same(received, expected, "gradient", noise=noise, strides=False)
+
+
+def _filled(grads: list[Tensor | None], leaves: list[Tensor]) -> list[Tensor | None]:
+    return [torch.zeros_like(leaf) if g is None else g for g, leaf in zip(grads, leaves, strict=True)]
 
 
 @dataclass(frozen=True)

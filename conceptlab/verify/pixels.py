@@ -94,7 +94,7 @@ def samples(target: Target, kinds: Iterable[str]) -> Iterator[Sample]:
         )
         labels = (torch.arange(len(image)) % 5,) if target.part.name in MIXING else ()
         for number, setting in enumerate(settings_of(target)):
-            yield Sample(f"{kind}-{number}", (image, *labels), init_kwargs=setting)
+            yield target.moved_sample(Sample(f"{kind}-{number}", (image, *labels), init_kwargs=setting))
 
 
 @dataclass(frozen=True)

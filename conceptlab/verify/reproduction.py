@@ -57,7 +57,7 @@ class Narrowed(Target):
     only: tuple[Sample, ...] = ()
 
     def samples(
-        self, dtype: torch.dtype = torch.float64, *, thinned: bool = True, training: bool = True
+        self, dtype: torch.dtype = torch.float64, *, thinned: bool = True, training: bool = True, drawing: bool = False
     ) -> Iterator[Sample]:
         """The few."""
         yield from self.only
@@ -117,9 +117,9 @@ def _explanation(check: Check, aim: Target, failures: Sequence[Failure]) -> Expl
 
 def representative(failures: Sequence[Failure], at_least: int = 1) -> Failure:
     """The smallest sample that fails as most of them do, of a few elements: a pattern does not show in one or none."""
-    common = Counter(_head(f.error) for f in failures).most_common(1)[0][0]
+    common = Counter(head(f.error) for f in failures).most_common(1)[0][0]
     return min(
-        (f for f in failures if _head(f.error) == common), key=lambda f: (_size(f.sample) < at_least, _size(f.sample))
+        (f for f in failures if head(f.error) == common), key=lambda f: (_size(f.sample) < at_least, _size(f.sample))
     )
 
 
@@ -147,7 +147,7 @@ def smallest(check: Check, aim: Target, failure: Failure, tries: int = TRIES, se
 
 def _failing(check: Check, aim: Target, sample: Sample, error: Exception) -> Failure | None:
     failures = check(narrowed(aim, sample)).failures
-    return next((f for f in failures if _head(f.error) == _head(error) and f.sample is sample), None)
+    return next((f for f in failures if head(f.error) == head(error) and f.sample is sample), None)
 
 
 def _one_of_pool(check: Check, aim: Target) -> Failure | None:
@@ -161,7 +161,7 @@ def _one_of_pool(check: Check, aim: Target) -> Failure | None:
     return None
 
 
-def _head(error: Exception) -> str:
+def head(error: Exception) -> str:
     """The kind of an error: its type, and of a `Mismatch` where it is."""
     place = re.sub(r"\[\d+\]|call \d", "", str(error).split(":")[0]) if isinstance(error, Mismatch) else ""
     return f"{type(error).__name__}: {place}"

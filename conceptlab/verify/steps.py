@@ -75,8 +75,8 @@ def pair(target: Target, params: Callable[[], Any], kwargs: Mapping[str, Any]) -
         default = torch.get_default_dtype()
         return {k: v.to(default, copy=True) if isinstance(v, Tensor) else copy.copy(v) for k, v in kwargs.items()}
 
-    theirs = of_torch(lambda: target.builtin(params(), **own()))
-    return built(target, params(), own()), theirs
+    theirs = of_torch(lambda: target.builtin(target.moved(params()), **own()))
+    return built(target, target.moved(params()), own()), theirs
 
 
 def parameters(optimizer: Optimizer) -> list[Tensor]:
@@ -115,7 +115,7 @@ def taken(target: Target, params: Iterable[Parameter]) -> list[Parameter]:
     """Those that torch's optimizer takes by themselves: Muon only matrices, some no complex numbers."""
 
     def try_it(parameter: Parameter) -> bool:
-        advance(target, target.builtin([Parameter(parameter.detach().clone())]), seed=0)
+        advance(target, target.builtin(target.moved([Parameter(parameter.detach().clone())])), seed=0)
         return True
 
     return [parameter for parameter in params if or_none(lambda p=parameter: try_it(p))]
@@ -146,11 +146,11 @@ def wind(x: Tensor, step: int) -> Tensor:
     Without it the gradients vanish near a minimum, and an optimizer that divides by their size makes steps of what is
     left of them: rounding, by which two right implementations part.
     """
-    return torch.cos(1.3 * step + torch.arange(x.numel(), dtype=x.dtype)).view_as(x)
+    return torch.cos(1.3 * step + torch.arange(x.numel(), dtype=x.dtype, device=x.device)).view_as(x)
 
 
 def _bowl(x: Tensor) -> Tensor:
-    return torch.linspace(0.1, 3, x.numel(), dtype=x.dtype).view_as(x)
+    return torch.linspace(0.1, 3, x.numel(), dtype=x.dtype, device=x.device).view_as(x)
 
 
 def step_along(target: Target, optimizer: Any, evaluate: Callable[[], tuple[Tensor, Sequence[Tensor | None]]]) -> Any:

@@ -78,8 +78,10 @@ class Supervisor:
 
     def printed(self) -> tuple[str, ...]:
         """What the target printed since the last request, in short."""
-        lines = list(dict.fromkeys(self._prints.read_text(errors="replace").splitlines()))
-        words = "\n".join(lines[:3])[:300] + ("\n…" if len(lines) > 3 else "")
+        lines = [line for line in dict.fromkeys(self._prints.read_text(errors="replace").splitlines()) if line.strip()]
+        # the last line of a traceback is the one that tells
+        shown = lines if len(lines) <= 4 else [*lines[:2], "…", lines[-1]]
+        words = "\n".join(line[:200] for line in shown)
         return (f"prints: {words}",) if words.strip() else ()
 
     def close(self) -> None:

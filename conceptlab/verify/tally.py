@@ -119,6 +119,8 @@ def each(source: Iterable[Sample], compare: Callable[[Sample], None]) -> Tally:
         if watcher is not None and not watcher.starts(sample):
             continue
         try:
+            if sample.by_law:
+                raise NotApplicable(sample.by_law)
             with restored(), warnings.catch_warnings():  # of the latter `of_torch` makes use
                 compare(sample)
         except NotApplicable as reason:
@@ -146,8 +148,9 @@ def of_torch(call: Callable, what: str = "torch refuses it") -> Any:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             result = call()
-    except (*REFUSALS, AttributeError) as error:
-        # an AttributeError: on tensors without values torch's fused cells trip over a bias that is None
+    except (*REFUSALS, AttributeError, KeyError) as error:
+        # an AttributeError: on tensors without values torch's fused cells trip over a bias that is None;
+        # a KeyError: in 2.11 torch's Adagrad has no state for a group that was added
         raise NotApplicable(what) from error
     for text in {str(warning.message) for warning in warned}:
         warnings.filterwarnings("ignore", message=re.escape(text))

@@ -2,20 +2,21 @@
 
 import importlib
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal
 
 import torch
-from torch import nn
-from torch.utils._pytree import tree_map
+from torch import Tensor, nn
 
 from conceptlab.core import Part, Parts, Tiered, did_you_mean, message, registry
 from conceptlab.core.samples import Law, Sample
 from conceptlab.verify import samples as own_samples
 from conceptlab.verify import torch_samples
-from conceptlab.verify.calls import SEED
+from conceptlab.verify.calls import SEED, each_once, run
+from conceptlab.verify.elsewhere import moved
 
 Kind = Literal["function", "layer", "optimizer", "scheduler", "initializer", "clipping", "transform"]
 
@@ -71,14 +72,24 @@ class Target:
         return HOMES.get(self.part.home, "layer" if self.part.is_class else "function")
 
     def samples(
-        self, dtype: torch.dtype = torch.float64, *, thinned: bool = True, training: bool = True
+        self, dtype: torch.dtype = torch.float64, *, thinned: bool = True, training: bool = True, drawing: bool = False
     ) -> Iterator[Sample]:
         """PyTorch's samples, then our own by torch's name, then the concept's.
 
         Where ``thinned``, at most `MANY` of PyTorch's for a function, drawn from all alike, the same in every run. (It
         concerns ``max_pool1d``, ``max_pool2d`` and ``max_pool3d``, of which PyTorch combines all options with each
         other: 576 to 1 440 samples.)
+
+        Only on a CPU are the same numbers drawn as by torch. On another device those that draw are marked, so that
+        `each` leaves them out; where ``drawing``, they are not.
         """
+        for sample in self._samples(dtype, thinned=thinned, training=training):
+            if self.device == "cpu" or drawing or not self.draws(sample):
+                yield sample
+            else:
+                yield replace(sample, by_law=f"on {self.device} random numbers are held to their laws alone")
+
+    def _samples(self, dtype: torch.dtype, *, thinned: bool, training: bool) -> Iterator[Sample]:
         if self.part.is_class:
             yield from torch_samples.class_samples(self.part, dtype, training=training, device=self.device)
         else:
@@ -87,19 +98,19 @@ class Target:
                 # a draw, because every n-th of a combination of all options may have one and the same option
                 theirs = [theirs[i] for i in sorted(random.Random(0).sample(range(len(theirs)), MANY))]
             yield from theirs
-        yield from own_samples.samples(self.part.name, dtype)
+        yield from map(self.moved_sample, own_samples.samples(self.part.name, dtype))
         own = self._own("samples")
         if own is not None:
-            yield from map(self._moved, own(self.part.name, dtype))
+            yield from map(self.moved_sample, own(self.part.name, dtype))
 
     def refused(self) -> Iterator[tuple[Sample, type[Exception]]]:
         """Calls of a function that are refused, each with the type of the exception: PyTorch's samples, then our own.
 
         The type is torch's; ``NotImplementedError`` for a call that torch does and that our tiers do not.
         """
-        yield from torch_samples.function_error_samples(self.part)
-        # a definition may go on where torch refuses
-        own = self._own("refused") if self.tier != "naive" else None
+        yield from torch_samples.function_error_samples(self.part, self.device)
+        # a definition may go on where torch refuses; on CUDA torch may refuse less, or end the process
+        own = self._own("refused") if self.tier != "naive" and self.device == "cpu" else None
         for sample in own(self.part.name) if own is not None else ():
             try:
                 self.builtin(*sample.args, **sample.kwargs)
@@ -119,17 +130,33 @@ class Target:
         module = registry.samples(self.part.concept) if self.part.concept in registry.concepts else None
         return getattr(module, what, None)
 
-    def _moved(self, sample: Sample) -> Sample:
-        """A concept's own sample, on the device."""
+    def draws(self, sample: Sample) -> bool:
+        """Whether torch's own draws random numbers in this call, on the CPU or on the device."""
+        streams = [torch.random] if self.device == "cpu" else [torch.random, torch.get_device_module(self.device)]
+        with suppress(Exception), warnings.catch_warnings(action="ignore"):  # it may refuse the call
+            function = self.built(sample, of_torch=True) if self.part.is_class else self.builtin
+            torch.manual_seed(SEED)
+            before = [stream.get_rng_state() for stream in streams]
+            run(function, sample.args, sample.kwargs)
+            return any(not torch.equal(one.get_rng_state(), was) for one, was in zip(streams, before, strict=True))
+        return False
+
+    def moved(self, value: Any) -> Any:
+        """The tensors in ``value``, as leaves on the device; one that comes twice is one there, too."""
         if self.device == "cpu":
-            return sample
+            return value
 
-        def move(value: Any) -> Any:
-            if not isinstance(value, torch.Tensor):
-                return value
-            return value.detach().to(self.device).requires_grad_(value.requires_grad)
+        def move(tensor: Tensor) -> Tensor:
+            if tensor.device.type != "cpu":
+                return tensor
+            there = tensor.detach().to(self.device).requires_grad_(tensor.requires_grad)
+            return nn.Parameter(there, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else there
 
-        args, kwargs = tree_map(move, (sample.args, dict(sample.kwargs)))
+        return moved(value, each_once(move))
+
+    def moved_sample(self, sample: Sample) -> Sample:
+        """The sample, with its arguments on the device."""
+        args, kwargs = self.moved((sample.args, dict(sample.kwargs)))
         return replace(sample, args=args, kwargs=kwargs)
 
     def built(self, sample: Sample, *, of_torch: bool = False) -> nn.Module:

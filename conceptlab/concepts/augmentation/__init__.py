@@ -19,7 +19,8 @@ shows should stay what it is while its pixels change: mirrored, cut, turned, in 
 Shapes: (…, C, H, W), tensors or ``tv_tensors.Image`` and ``Video``; MixUp and CutMix take a batch. uint8 pixels are
 0 … 255; floating-point pixels are 0 … 1 where a limit matters. Other kinds of input (PIL images, boxes, masks) are
 refused. Everything is differentiable by the pixels. The draws come from torch's global generator in torchvision's
-order: one seed gives torchvision's pictures.
+order: one seed gives torchvision's pictures. As torchvision does, uint8 is resized in whole numbers on a CPU, and in
+float32 on other devices.
 
 Sources: Krizhevsky et al., *ImageNet classification with deep convolutional networks*, 2012; Zhang et al., *mixup*,
 2018; Yun et al., *CutMix*, 2019; Zhong et al., *Random erasing*, 2020; Keys, *Cubic convolution interpolation*, 1981.

@@ -44,11 +44,11 @@ Bytes are taken as they are by ``nearest``, and by the means of an image: those 
 into bytes along the columns and then along the rows, in whole numbers, as torch does, bit for bit.
 
 Precision: half precision is computed in float32. At a tie between two pixels rounding decides, and on a CPU torch
-rounds in different ways: in float32 for small or channels-last images, in the input's own precision for others. The
-pixels chosen here are the same. (torch's gradients are rounded in float32 always, and in float64 may go to a neighbour
-of the pixel that was taken; here they go to that pixel.) With ``antialias`` torch takes half precision on a GPU only,
-to a single column repeats the first row, and where a size stays but ``scale_factor`` is not 1 has a gradient that is
-not that of its copy; here all of these are as the formula says.
+rounds in different ways: in float32 for small or channels-last images, in the input's own precision for others; on CUDA
+always in float32. The pixels chosen here are the same. (torch's gradients are rounded in float32 always, and in float64
+may go to a neighbour of the pixel that was taken; here they go to that pixel.) With ``antialias`` torch takes half
+precision on a GPU only, to a single column repeats the first row, and where a size stays but ``scale_factor`` is not 1
+has a gradient that is not that of its copy; here all of these are as the formula says.
 
 Sources: Keys, *Cubic convolution interpolation for digital image processing*, 1981; Duchon, *Lanczos filtering in one
 and two dimensions*, 1979; Szeliski, *Computer Vision*, 2010, section 3.5; Odena et al., *Deconvolution and checkerboard

@@ -37,7 +37,7 @@ def interpolate(
     nearest, of_bytes = mode in ("nearest", "nearest-exact"), input.dtype == torch.uint8
     y = wide(input) if nearest or not of_bytes else input.double()
     is_last = rank > 1 and input.movedim(1, -1).is_contiguous()
-    pixelwise = (is_last and input.shape[1] > 3) or (rank == 2 and sum(new) <= 128)
+    pixelwise = input.is_cuda or (is_last and input.shape[1] > 3) or (rank == 2 and sum(new) <= 128)
     # columns first: of bytes each axis makes bytes again
     for axis in range(rank + 1, 1, -1):
         n, m, number = old[axis - 2], new[axis - 2], numbers[axis - 2]

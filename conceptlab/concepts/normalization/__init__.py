@@ -112,6 +112,11 @@ def _of_length(*args: object, out: Tensor | None = None, **kwargs: object) -> Ma
     return {"cuda": "float32"} if out is None and not args[4:] else None
 
 
+_OF_ROOTS: Policy | Mapping[str, Policy] | None = (
+    {"cuda": "float32"} if torch._C._dispatch_has_kernel_for_dispatch_key("aten::rms_norm", "AutocastCUDA") else None
+)
+"""torch 2.11 has no policy for ``rms_norm``, newer ones have: each says so of itself."""
+
 CONCEPT = Concept(
     title="normalization",
     home=F,
@@ -119,7 +124,7 @@ CONCEPT = Concept(
         "batch_norm": Function(also={torch.batch_norm: torch_batch_norm}),
         "_sync_batch_norm": Function(builtin=torch_sync_batch_norm),
         "layer_norm": Function(also={torch.layer_norm: torch_layer_norm}, autocast={"cuda": "float32"}),
-        "rms_norm": Function(also={torch.rms_norm: None}, autocast={"cuda": "float32"}),
+        "rms_norm": Function(also={torch.rms_norm: None}, autocast=_OF_ROOTS),
         "group_norm": Function(also={torch.group_norm: torch_group_norm}, autocast={"cuda": "float32"}),
         "instance_norm": Function(also={torch.instance_norm: torch_instance_norm}),
         "local_response_norm": Function(autocast=_of_response),

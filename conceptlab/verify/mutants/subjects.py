@@ -28,13 +28,13 @@ class KeptTarget(Target):
     """A target whose samples are made once: mutants differ in code, not in inputs."""
 
     def samples(
-        self, dtype: torch.dtype = torch.float64, *, thinned: bool = True, training: bool = True
+        self, dtype: torch.dtype = torch.float64, *, thinned: bool = True, training: bool = True, drawing: bool = False
     ) -> Iterator[Sample]:
         """Those of `Target`, kept."""
-        key = (self.part.name, dtype, thinned, training)
+        key = (self.part.name, dtype, thinned, training, drawing)
         if key not in _samples:
             torch.manual_seed(0)
-            _samples[key] = list(super().samples(dtype, thinned=thinned, training=training))
+            _samples[key] = list(super().samples(dtype, thinned=thinned, training=training, drawing=drawing))
         return iter(_samples[key])
 
 

@@ -58,7 +58,7 @@ def _number_by_number(y: Tensor, leaves: Sequence[Tensor], directions: Sequence[
         pairs = zip(slopes, directions, strict=True)
         return sum((g.to_dense() * d).sum().item() for g, d in pairs if g is not None)
 
-    return torch.tensor([along(number) for number in y.reshape(-1)], dtype=y.dtype).reshape(y.shape)
+    return torch.tensor([along(number) for number in y.reshape(-1)], dtype=y.dtype, device=y.device).reshape(y.shape)
 
 
 def _compare_seconds(ours: Callable, theirs: Callable, leaves: tuple[Tensor, ...], tangent: tuple[Tensor, ...]) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import run
+from conceptlab.verify.calls import run, upstream
 from conceptlab.verify.closeness import ErrorRatio, Mismatch
 from conceptlab.verify.outcomes import numbers
 from conceptlab.verify.tally import Failure, NotApplicable, Tally, each, of_torch
@@ -40,7 +40,7 @@ def cancellation(target: Target) -> Tally:
             theirs = of_torch(partial(call, torch.float32, x, of_torch=True))
             exact = of_torch(partial(call, torch.float64, x, of_torch=True))
             # what the input's own rounding does to the result, nobody is to be blamed for
-            signs = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).sign()
+            signs = upstream([x], seed=0)[0].sign()
             nearby = x * (1 + torch.finfo(torch.float32).eps * signs)
             blurred = of_torch(partial(call, torch.float64, nearby, of_torch=True))
             allowed = [max(two, key=partial(_error, e)) for *two, e in zip(theirs, blurred, exact, strict=True)]

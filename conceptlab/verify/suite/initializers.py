@@ -106,7 +106,7 @@ def samples(target: Target) -> Iterator[Sample]:
         return concept_samples.gains()
     # torch.nn.init.normal is an older name of normal_
     name = name if name.endswith("_") else f"{name}_"
-    return concept_samples.fillings(name, _OTHERS.get(name))
+    return map(target.moved_sample, concept_samples.fillings(name, _OTHERS.get(name)))
 
 
 def values(target: Target) -> Tally:
@@ -156,7 +156,7 @@ def generator(target: Target) -> Tally:
         if "generator" not in inspect.signature(target.builtin).parameters:
             raise NotApplicable("torch's own takes no generator")
         _require_one_way_to_draw(target)
-        own = [torch.Generator().manual_seed(11) for _ in range(2)]
+        own = [torch.Generator(target.device).manual_seed(11) for _ in range(2)]
         theirs = _call(target.builtin, sample, generator=own[0])
         if theirs.error is not None:
             raise NotApplicable("torch refuses it")

@@ -61,7 +61,8 @@ def flat_memory(target: Target) -> Tally:
             if result.differentiable and result.leaves:
                 gradients(result)
 
-        if bytes_more := growth(call):
+        bytes_more = growth(call)
+        if bytes_more > 0:
             raise Mismatch(f"{bytes_more} bytes more are held after 200 calls than after the first few")
 
     smallest = min(target.samples(), key=_size, default=None)

@@ -53,7 +53,9 @@ def differentiable(target: Target) -> Tally:
 
     def derivatives(steps: int, by_numbers: Sequence[str], of_ours: bool) -> list[Tensor | None]:
         generator = torch.Generator().manual_seed(4)
-        start, *grads = (torch.randn(3, 2, generator=generator).requires_grad_() for _ in range(steps + 1))
+        start, *grads = (
+            target.moved(torch.randn(3, 2, generator=generator).requires_grad_()) for _ in range(steps + 1)
+        )
         by = {name: torch.tensor(0.05).requires_grad_() for name in by_numbers if name in names}
         # torch's own Adam has none by betas in a second step
         betas = tuple(torch.tensor(b, requires_grad=True) for b in (0.8, 0.9))
@@ -66,7 +68,7 @@ def differentiable(target: Target) -> Tally:
         for grad in grads:
             p.grad = grad.clone()
             optimizer.step()
-        y = torch.randn(3, 2, generator=generator)
+        y = torch.randn(3, 2, generator=generator).to(target.device)
         leaves = [start, *grads, *by.values(), *(betas if by_betas else ())]
         return [p.detach(), *torch.autograd.grad((p * y).sum(), leaves, allow_unused=True)]
 
@@ -98,7 +100,7 @@ def precision(target: Target, dtype: torch.dtype = torch.float32) -> Tally:
             generator = torch.Generator().manual_seed(sample.kwargs["seed"])
             shapes = ((40, 5), (140_000,))
             params = [Parameter(torch.randn(s, generator=generator).to(dtype)) for s in shapes]
-            return taken(target, params)
+            return taken(target, target.moved(params))
 
         optimizers = pair(target, start, setting)
         exact = target.builtin([Parameter(p.detach().double()) for p in start()], **setting)

@@ -61,6 +61,7 @@ def state_exchanged(target: Target) -> Tally:
         for seed in range(9):
             if seed in (3, 6):
                 other.load_state_dict(pickle.loads(pickle.dumps(active.state_dict())))
+                stays.load_state_dict(stays.state_dict())  # which may bring what it holds to another device
                 for p, q in zip(parameters(other), parameters(active), strict=True):
                     p.data.copy_(q.data)
                 other, active = active, other

@@ -1,5 +1,6 @@
 """Optimizers: the steps they take, in every setting."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -92,11 +93,12 @@ def network(target: Target) -> Tally:
 
     def compare(sample: Sample) -> None:
         generator = torch.Generator().manual_seed(1)
-        x, y = torch.randn(32, 5, generator=generator), torch.randn(32, 2, generator=generator)
+        x, y = (torch.randn(32, size, generator=generator).to(target.device) for size in (5, 2))
         nets = []
         for _ in range(2):
             torch.manual_seed(2)
-            nets.append(nn.Sequential(nn.Linear(5, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 2)))
+            net = nn.Sequential(nn.Linear(5, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 2))
+            nets.append(net.to(target.device))
         make = iter(nets[::-1])
         setting = {**sample.init_kwargs, "lr": 0.01}
         optimizers = pair(target, lambda: taken(target, next(make).parameters()), setting)
@@ -125,8 +127,9 @@ def groups_and_schedule(target: Target) -> Tally:
             for optimizer, scheduler in zip(optimizers, schedulers, strict=True):
                 if seed == 3:
                     own = only_known(target, {"weight_decay": 0.7, "maximize": True})
-                    optimizer.add_param_group({"params": points(), **own})
-                advance(target, optimizer, seed)
+                    optimizer.add_param_group({"params": target.moved(points()), **own})
+                step = partial(advance, target, optimizer, seed)
+                of_torch(step) if optimizer is optimizers[1] else step()
                 scheduler.step()
             check_alike(*optimizers, f"step {seed + 1}", names=False)
 
@@ -177,7 +180,8 @@ def sparse_gradients(target: Target) -> Tally:
     def grad(seed: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
         places = torch.randint(6, (1, 3), generator=generator)
-        return torch.sparse_coo_tensor(places, torch.randn(3, 2, generator=generator), (6, 2), check_invariants=True)
+        found = torch.sparse_coo_tensor(places, torch.randn(3, 2, generator=generator), (6, 2), check_invariants=True)
+        return found.to(target.device)
 
     def refusal(optimizer: Optimizer) -> tuple[str, bool]:
         try:
@@ -197,7 +201,9 @@ def sparse_gradients(target: Target) -> Tally:
             optimizers = pair(target, params, sample.init_kwargs)
             for seed in range(3):
                 for optimizer in optimizers:
-                    for p, g in zip(parameters(optimizer), (grad(seed), torch.full((3, 1), 0.5)), strict=False):
+                    for p, g in zip(
+                        parameters(optimizer), (grad(seed), torch.full((3, 1), 0.5, device=target.device)), strict=False
+                    ):
                         p.grad = g
                 expected = refusal(optimizers[1])
                 check_same(refusal(optimizers[0]), expected, f"step {seed + 1}: exception, and whether of sparsity")
@@ -221,7 +227,7 @@ def purity(target: Target) -> Tally:
     """A step is made of elementary operations, none of which is torch.optim's."""
 
     def check(sample: Sample) -> None:
-        weight = Parameter(torch.randn(5, 4))
+        weight = Parameter(torch.randn(5, 4, device=target.device))
         optimizer = built(target, [weight], sample.init_kwargs)
         for seed in range(3):
             weight.grad = random_gradients([weight], seed)[0]

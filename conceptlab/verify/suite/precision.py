@@ -79,7 +79,8 @@ def half_tangents(target: Target) -> Tally:
             expected = of_torch(partial(_tangents, target, sample, half, theirs=True), "torch has no forward mode")
             exact = of_torch(partial(_tangents, target, sample, rounded, theirs=True))
             received = _tangents(target, sample, half)
-            if target.tier is not None:  # torch itself widens the tangent of a number times a Python number
+            # torch itself widens the tangent of a number times a Python number, and on CUDA those of norms
+            if target.tier is not None and target.device == "cpu":
                 check_same([t.dtype for t in received], [t.dtype for t in expected], "dtype of the tangent")
             ratio.add(received, expected, exact)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import SEED, gradients
+from conceptlab.verify.calls import gradients, upstream
 from conceptlab.verify.closeness import Mismatch
 from conceptlab.verify.outcomes import callable_of, few, of_leaves, outcome
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
@@ -46,7 +46,7 @@ def law_of_the_draw(target: Target) -> Tally:
     """Each number is dropped or rescaled as torch's, as often within 5 sigma, and backward uses the same mask."""
 
     def compare(sample: Sample) -> None:
-        if not of_torch(lambda: _draws(target, sample)):
+        if not target.draws(sample):
             raise NotApplicable("torch's own draws nothing")
         many = _many_ones(sample)
         theirs = of_torch(lambda: _law(target, many, theirs=True), "torch has no derivative")
@@ -64,14 +64,14 @@ def law_of_the_draw(target: Target) -> Tally:
             if abs(received - count) > 5 * math.sqrt(2 * DRAWS * share * (1 - share)):
                 raise Mismatch(f"expected the value {pair[0]:.4g} about {count} times in {DRAWS}, received {received}")
 
-    return each(few(target.samples(), 20), compare)
+    return each(few(target.samples(drawing=True), 20), compare)
 
 
 def _many_ones(sample: Sample) -> Sample:
     first, *rest = sample.args or (None,)
     if not isinstance(first, Tensor) or not first.is_floating_point() or not first.dim():
         raise NotApplicable("the first argument is no tensor of numbers")
-    ones = torch.ones(DRAWS, *(1 for _ in first.shape[1:]), dtype=first.dtype, requires_grad=True)
+    ones = first.new_ones(DRAWS, *(1 for _ in first.shape[1:])).requires_grad_()
     return dataclasses.replace(sample, args=(ones, *rest))
 
 
@@ -81,7 +81,7 @@ def _law(target: Target, sample: Sample, *, theirs: bool) -> Law:
     result = whole.call(*whole.leaves)
     if not isinstance(result, Tensor) or result.shape != sample.args[0].shape or not result.requires_grad:
         raise NotApplicable("not a number for each number")
-    up = torch.randn(result.shape, generator=torch.Generator().manual_seed(1), dtype=result.dtype)
+    (up,) = upstream([result])
     (grad,) = torch.autograd.grad(result, whole.leaves[:1], up)
     pairs = torch.stack([result.detach().flatten(), (grad / up).flatten()], dim=1)
     values, counts = (pairs * 1e9).round().unique(dim=0, return_counts=True)
@@ -90,12 +90,3 @@ def _law(target: Target, sample: Sample, *, theirs: bool) -> Law:
 
 def _near(pair: tuple[float, float], other: tuple[float, float]) -> bool:
     return all(abs(a - b) <= 1e-8 for a, b in zip(pair, other, strict=True))
-
-
-def _draws(target: Target, sample: Sample) -> bool:
-    """Whether torch's own draws anything in this call."""
-    whole = of_leaves(target, sample, theirs=True)
-    torch.manual_seed(SEED)
-    before = torch.get_rng_state()
-    whole.call(*whole.leaves)
-    return not torch.equal(torch.get_rng_state(), before)

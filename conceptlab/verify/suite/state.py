@@ -1,5 +1,6 @@
 """What a call leaves behind, outside of its own arguments."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import SEED, gradients, run
 from conceptlab.verify.closeness import Mismatch
 from conceptlab.verify.guard import Changes, restored
-from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
+from conceptlab.verify.tally import REFUSALS, NotApplicable, Tally, each, of_torch
 from conceptlab.verify.target import Target
 
 DRAWS = "torch's random numbers"
@@ -65,7 +66,8 @@ def _use(target: Target, sample: Sample, training: bool, of_torch: bool) -> None
         parameters = [p for p in call.parameters() if p.requires_grad]
     outcome = run(call, sample.args, sample.kwargs)
     outcome.leaves.extend(parameters)
-    or_none(lambda: gradients(outcome))
+    with suppress(*REFUSALS):
+        gradients(outcome)
 
 
 def _short(value: Any) -> str:

@@ -61,16 +61,18 @@ def kinds(target: Target) -> list[Sample]:
 def autocast(target: Target) -> Tally:
     """Inside ``torch.autocast`` the result has torch's dtype, on CPU and CUDA, and backward outside of it works."""
 
+    device = torch.device(target.device).type
+
     def compare(sample: Sample) -> None:
         for first, others in _AUTOCAST_DTYPES:
             args, kwargs = tree_map(partial(_converted, dtype=others), (sample.args, dict(sample.kwargs)))
             args = tuple(_converted(a, first) for a in args[:1]) + args[1:]
             theirs = or_none(
-                lambda args=args, kwargs=kwargs: run(_inside_autocast(target.builtin, "cpu"), args, kwargs)
+                lambda args=args, kwargs=kwargs: run(_inside_autocast(target.builtin, device), args, kwargs)
             )
             if theirs is not None:
                 where = f"autocast of {first} and {others}"
-                ours = run(_inside_autocast(target.implementation, "cpu"), args, kwargs)
+                ours = run(_inside_autocast(target.implementation, device), args, kwargs)
                 check_same(shapes(ours.output), shapes(theirs.output), where)
                 expected = or_none(lambda theirs=theirs: gradients(theirs))
                 if expected is not None:

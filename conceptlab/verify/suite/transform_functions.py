@@ -44,7 +44,7 @@ def pixel_gradients(target: Target) -> Tally:
 
     labels = (torch.arange(2) % 5,) if target.part.name in MIXING else ()
     taken = [
-        Sample(str(n), (_leaf(), *labels), init_kwargs=setting)
+        target.moved_sample(Sample(str(n), (_leaf(), *labels), init_kwargs=setting))
         for n, setting in enumerate(settings_of(target))
         if not setting.get("inplace")  # a leaf cannot be overwritten
     ]
@@ -57,7 +57,7 @@ def _each_function(target: Target, calls: Callable[[str], Iterator[Sample]], com
     tally = Tally()
     for name in target.implementation.needs:
         theirs = partial(_understood, concept.builtin(name))
-        tally += each(calls(name), partial(compare, name, provided[name], theirs))
+        tally += each(map(target.moved_sample, calls(name)), partial(compare, name, provided[name], theirs))
     return tally
 
 

@@ -87,7 +87,8 @@ def nested(target: Target) -> Tally:
         _check_all(_plain(received), _plain(expected), "pixels", target)
 
     setting = settings_of(target)[0]
-    return each([Sample(f"nested-{n}", (i,), init_kwargs=setting) for n, i in enumerate(inputs)], compare)
+    cases = [Sample(f"nested-{n}", (i,), init_kwargs=setting) for n, i in enumerate(inputs)]
+    return each(map(target.moved_sample, cases), compare)
 
 
 def _plain(results: list[Any]) -> list[Any]:

@@ -51,10 +51,13 @@ def resize(
     *batch, C, _, _ = inpt.shape
     if inpt.numel() == 0:
         return inpt.reshape(*batch, C, height, width)
-    exact = inpt.dtype in (torch.float32, torch.float64, torch.uint8)
+    # on a CPU bytes are mixed as whole numbers, elsewhere as floating point
+    bytes_mixed = inpt.dtype == torch.uint8 and not (mode in _NEAREST or inpt.device.type == "cpu")
+    exact = inpt.dtype in (torch.float32, torch.float64, torch.uint8) and not bytes_mixed
     images = (inpt if exact else inpt.float()).reshape(-1, C, H, W)
     smooth = bool(antialias) and mode not in _NEAREST
     resized = ops.interpolate(images, (height, width), mode=mode, antialias=smooth).reshape(*batch, C, height, width)
+    resized = resized.clamp(0, 255) if bytes_mixed else resized  # cubic curves overshoot
     return resized if exact else (resized if inpt.is_floating_point() else resized.round()).to(inpt.dtype)
 
 

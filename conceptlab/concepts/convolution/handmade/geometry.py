@@ -67,8 +67,9 @@ def room(shape: Sequence[int], *inputs: Tensor) -> Tensor:
     """An empty tensor for a result; channels-last if one of the inputs is, as torch has it."""
     rank = len(shape) - 2
     formats = {2: torch.channels_last, 3: torch.channels_last_3d}
-    # torch's volumes in float64 do not go through oneDNN, and come out contiguous
-    if rank in formats and not (rank == 3 and inputs[0].dtype is torch.float64):
+    # in float64 torch's volumes do not go through oneDNN, nor anything through cuDNN, and come out contiguous
+    plain = inputs[0].dtype is torch.float64 and (rank == 3 or inputs[0].is_cuda)
+    if rank in formats and not plain:
         for x in inputs:
             if x.is_contiguous(memory_format=formats[rank]) and not x.is_contiguous():
                 return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=formats[rank])

@@ -88,9 +88,12 @@ def _check_mode(input: Tensor, mode: str, align_corners: bool | None, antialias:
 
 
 def _is_pixelwise(x: Tensor, sizes: Sequence[int]) -> bool:
-    """Whether torch computes the places in float32, whatever the dtype: for small images, and channels-last ones."""
+    """Whether torch computes the places in float32, whatever the dtype: for small images, and channels-last ones.
+
+    On CUDA it does so for all.
+    """
     channels_last = x.dim() > 3 and x.shape[1] > 3 and x.movedim(1, -1).is_contiguous()
-    return channels_last or (x.dim() == 4 and sum(sizes) <= 128)
+    return x.is_cuda or channels_last or (x.dim() == 4 and sum(sizes) <= 128)
 
 
 def _refuse(error: type[Exception], problem: str, expected: str, received: object) -> None:
