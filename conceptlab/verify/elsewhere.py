@@ -5,13 +5,18 @@ other kernels, with mistakes of their own, which no implementation is to be blam
 """
 
 import copy
+import re
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn.utils.rnn import PackedSequence
 from torch.utils._pytree import tree_flatten, tree_map
+
+_OF_NUMBERS = re.compile("range|bounds|between 0 and 1|[Cc]lass values|max index|non-negative|Expected idx|offsets")
+"""What torch says, on a CPU, of numbers by which its kernels for CUDA would end the process."""
 
 
 def moved(value: Any, move: Callable[[Tensor], Tensor]) -> Any:
@@ -73,7 +78,7 @@ def _round_trip(function: Callable, state: dict[str, Tensor], args: tuple, kwarg
 
 def refuse_as_on_cpu(function: Any, args: tuple, kwargs: dict) -> None:
     """Raise what the call raises on a CPU, before it ends the process on CUDA; nothing where no tensor is there."""
-    if not any(isinstance(t, Tensor) and t.is_cuda for t in tree_flatten((args, kwargs))[0]):
+    if not any(_is_there(value) for value in tree_flatten((args, kwargs))[0]):
         return
 
     def down(tensor: Tensor) -> Tensor:
@@ -83,8 +88,10 @@ def refuse_as_on_cpu(function: Any, args: tuple, kwargs: dict) -> None:
         function = copy.deepcopy(function).cpu()
     try:
         function(*moved(args, down), **moved(kwargs, down))
-    except NotImplementedError:
-        return  # a CPU has not all dtypes
-    except RuntimeError as error:
-        if "not implemented" not in str(error):
+    except (IndexError, RuntimeError) as error:  # others CUDA raises itself, if it does
+        if _OF_NUMBERS.search(str(error)):
             raise
+
+
+def _is_there(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_cuda and not isinstance(value, FakeTensor)

@@ -35,6 +35,13 @@ MANY = 150
 """PyTorch's samples of a part that a check takes at most; where there are more, they repeat themselves."""
 
 
+_REFUSED_SINCE = {
+    ("scaled_dot_product_attention", "less than nothing"),
+    ("group_norm", "no channels"),
+    ("group_norm", "no values"),
+}
+"""What our tiers refuse as torch does, but torch 2.11 did not."""
+
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -117,7 +124,7 @@ class Target:
             except Exception as error:
                 yield sample, type(error)
             else:
-                if self.tier is not None:
+                if self.tier is not None and (self.part.name, sample.name) not in _REFUSED_SINCE:
                     yield sample, NotImplementedError
 
     def laws(self) -> tuple[Law, ...]:

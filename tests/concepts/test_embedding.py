@@ -226,6 +226,9 @@ def test_an_activation_may_overwrite_the_result(name):
     torch.testing.assert_close(weight.grad, expected.grad)
 
 
+@pytest.mark.skipif(
+    torch.__version__ < "2.12", reason="the compiler of torch 2.11 takes what any rule returns for a view"
+)
 @pytest.mark.parametrize("name", ["embedding", "embedding_bag"])
 def test_it_may_in_compiled_code(name):
     @torch.compile(fullgraph=True, backend="aot_eager")

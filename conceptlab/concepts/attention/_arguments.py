@@ -105,8 +105,8 @@ def is_empty(arguments: Arranged) -> bool:
 
 
 def of_nothing(query: Tensor, key: Tensor, value: Tensor, lead: tuple[int, ...]) -> Tensor:
-    """The output then: a mean of nothing is zeros, in a graph that keeps nothing."""
-    zero = 0 * (query.sum() + key.sum() + value.sum())
+    """The output then: a mean of nothing is zeros, in a graph that keeps nothing and whose gradients are zeros."""
+    zero = query[..., :0].sum() + key[..., :0].sum() + value[..., :0].sum()
     return zero + value.new_zeros(*lead, query.shape[-2], value.shape[-1])
 
 

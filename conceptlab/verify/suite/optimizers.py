@@ -124,7 +124,7 @@ def groups_and_schedule(target: Target) -> Tally:
         optimizers = pair(target, lambda: [{"params": points(), "lr": 0.3}, {"params": points()}], sample.init_kwargs)
         schedulers = [torch.optim.lr_scheduler.StepLR(o, step_size=2, gamma=0.1) for o in optimizers]
         for seed in range(6):
-            for optimizer, scheduler in zip(optimizers, schedulers, strict=True):
+            for optimizer, scheduler in list(zip(optimizers, schedulers, strict=True))[::-1]:  # torch's first
                 if seed == 3:
                     own = only_known(target, {"weight_decay": 0.7, "maximize": True})
                     optimizer.add_param_group({"params": target.moved(points()), **own})
