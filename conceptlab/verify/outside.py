@@ -18,6 +18,7 @@ import torchvision
 from rich.progress import track
 from torch import Tensor, nn
 
+from conceptlab.core import did_you_mean, message
 from conceptlab.swapping import audit, swap
 from conceptlab.verify.closeness import Mismatch, check_same
 
@@ -252,7 +253,14 @@ def page(outcomes: list[Outcome]) -> str:
 
 
 def main(names: list[str]) -> None:
-    """Measure the models of these names, or all, and write the page if it was all."""
+    """Measure the models of these names, or all, and write the page if it was all.
+
+    Raises:
+        SystemExit: there is no such model.
+    """
+    if unknown := [name for name in names if name not in MODELS]:
+        remedy = did_you_mean(unknown[0], MODELS)
+        sys.exit(message("outside", expected="models that are known", received=unknown[0], remedy=remedy))
     outcomes = []
     for name in track(names or list(MODELS), description="models", transient=True):
         outcomes.append(measure(MODELS[name]))
