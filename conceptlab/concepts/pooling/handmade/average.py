@@ -24,7 +24,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C._functorch import maybe_current_level
 
 from conceptlab.concepts.pooling.handmade.windows import Window, in_torch_layout, pack, padded, unpack
 from conceptlab.core import Rule, message, require_floating, require_real, save
@@ -77,7 +76,7 @@ class _Average(Rule):
             total = _sums(total, axis, window)
         rounding = None if x.is_floating_point() else "trunc"
         mean = torch.div(total, divisor, rounding_mode=rounding).to(x.dtype)
-        if x.dim() - len(windows) == 2 == len(windows) and not x.is_contiguous() and maybe_current_level() is None:
+        if x.dim() - len(windows) == 2 == len(windows) and not x.is_contiguous():
             return mean.contiguous(memory_format=torch.channels_last)  # joined pieces may have lost it
         return mean
 
@@ -109,7 +108,7 @@ class _Spread(Rule):
                 spread = spread.repeat_interleave(window.kernel, axis)
                 continue
             shape = list(spread.shape)
-            shape[axis] = window.left + window.size + (window.right if window.stride else 0)
+            shape[axis] = window.left + window.size + window.right
             places = spread.new_zeros(shape)
             if window.stride:
                 for t in range(window.kernel):
@@ -120,7 +119,7 @@ class _Spread(Rule):
             spread = places.narrow(axis, window.left, window.size)
         if whole:
             sizes = (window.size for window in windows)
-            spread = spread.expand(*g.shape[: -len(windows)], *sizes).clone(memory_format=torch.contiguous_format)
+            spread = spread.expand(*g.shape[: -len(windows)], *sizes).clone()
         return spread.to(g.dtype)
 
     @staticmethod
