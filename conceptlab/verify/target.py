@@ -163,6 +163,8 @@ class Target:
 
     def moved_sample(self, sample: Sample) -> Sample:
         """The sample, with its arguments on the device."""
+        if self.device == "cpu":
+            return sample
         args, kwargs = self.moved((sample.args, dict(sample.kwargs)))
         return replace(sample, args=args, kwargs=kwargs)
 

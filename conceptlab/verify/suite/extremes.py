@@ -85,6 +85,10 @@ NO_SAMPLES = {
 """Why some of torch's own are not asked for no samples."""
 
 
+_GRADIENT_BY_RELEASE = frozenset({"scaled_dot_product_attention"})
+"""Whose mask has no gradient of no samples, or one of zeros, by torch's release."""
+
+
 def extremes(target: Target) -> Tally:
     """Values and gradients for no samples, one, no channels, NaN, ±inf, zeros, whole numbers, equal numbers."""
 
@@ -99,8 +103,7 @@ def extremes(target: Target) -> Tally:
         answer = _decided(target, sample)
         # ∞ − ∞: the value is NaN, and its gradient what the order of the terms makes of it
         indefinite = any(x.isnan().any() for x in numbers(answer)) and not _has_nan(sample)
-        # of no samples a mask, for instance, has no gradient or one of zeros, by torch's version
-        filled = sample.name.endswith("no samples")
+        filled = sample.name.endswith("no samples") and target.part.name in _GRADIENT_BY_RELEASE
         compare_calls(target, sample, noise=NOISE, values_only=indefinite, filled=filled)
 
     # a layer's parameters say how many channels there are
