@@ -31,6 +31,18 @@ def test_the_result_has_the_memory_format_of_the_query(tier, axes):
         torch.testing.assert_close(a, b)
 
 
+@pytest.mark.parametrize("tier", ["textbook", "handmade"])
+@pytest.mark.parametrize("number", [1.0, float("nan"), float("inf")])
+def test_of_no_keys_there_are_zeros_whose_gradients_may_be_written_to(tier, number):
+    q, k, v = (torch.full((2, n, 4), number, requires_grad=True) for n in (3, 0, 0))
+    ours, theirs = (f(q, k, v) for f in (attention(tier), F.scaled_dot_product_attention))
+    if theirs.isfinite().all() and number != 1:
+        pytest.skip("this release of torch answers zeros, whatever the queries are")
+    torch.testing.assert_close(ours, theirs, equal_nan=True)
+    (gradient,) = torch.autograd.grad(ours.sum(), q)
+    assert torch.equal(gradient.add_(1), torch.ones_like(q))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("tier", ["textbook", "handmade"])
 @pytest.mark.parametrize("options", [{}, {"is_causal": True}, {"dropout_p": 0.4}], ids=str)

@@ -105,8 +105,12 @@ def is_empty(arguments: Arranged) -> bool:
 
 
 def of_nothing(query: Tensor, key: Tensor, value: Tensor, lead: tuple[int, ...]) -> Tensor:
-    """The output then: a mean of nothing is zeros, in a graph that keeps nothing and whose gradients are zeros."""
-    zero = query[..., :0].sum() + key[..., :0].sum() + value[..., :0].sum()
+    """The output then: a mean of nothing is zeros, in a graph that keeps nothing.
+
+    NaN where there is one, as torch has it. Each factor of 0 stands inside of its sum: outside, all numbers of the
+    gradient would be one memory.
+    """
+    zero = (0 * query).sum() + (0 * key).sum() + (0 * value).sum()
     return zero + value.new_zeros(*lead, query.shape[-2], value.shape[-1])
 
 
