@@ -105,6 +105,17 @@ def gradients(outcome: Outcome, *, create_graph: bool = False, layout: Layout | 
     return list(torch.autograd.grad(outputs, outcome.leaves, grads, create_graph=create_graph, allow_unused=True))
 
 
+def filled(grads: Sequence[Tensor | None], by: Sequence[Tensor]) -> list[Tensor]:
+    """The gradients by these tensors, of zeros where there is none, also at the end: no dependence is one of zero."""
+    every = [*grads, *[None] * (len(by) - len(grads))]
+    return [torch.zeros_like(x) if g is None else g for g, x in zip(every, by, strict=True)]
+
+
+def dense(seconds: Sequence[Tensor | None], outcome: Outcome) -> list[Tensor]:
+    """What `second_gradients` gives of an outcome, without a graph, and of zeros where there is none."""
+    return [g.detach() for g in filled(seconds, [*outcome.leaves, *outcome.differentiable])]
+
+
 def second_gradients(outcome: Outcome) -> list[Tensor | None]:
     """The gradients, by inputs and by the upstream gradient, of the gradients' product with a random direction."""
     outputs = outcome.differentiable
@@ -132,7 +143,7 @@ def third_gradients(outcome: Outcome) -> list[Tensor]:
             return []
         ys, vs = zip(*pairs, strict=True)
         found = torch.autograd.grad(ys, targets, vs, create_graph=order < 2, allow_unused=True)
-        results = [torch.zeros_like(x) if g is None else g for g, x in zip(found, targets, strict=True)]
+        results = filled(found, targets)
         targets += directions
     return [g.detach() for g in results]
 

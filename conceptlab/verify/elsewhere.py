@@ -37,7 +37,7 @@ def on_cpu(implementation: Any) -> Any:
         return _layer_on_cpu(implementation)
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        return _round_trip(implementation, {}, args, kwargs)
+        return _round_trip(implementation, args, kwargs)
 
     return call
 
@@ -51,13 +51,13 @@ def _layer_on_cpu(cls: type[nn.Module]) -> type[nn.Module]:
         def call(state: dict[str, Tensor], *args: Any, **kwargs: Any) -> Any:
             return torch.func.functional_call(plain, state, args, kwargs)
 
-        return _round_trip(call, state, (state, *args), kwargs)
+        return _round_trip(call, (state, *args), kwargs)
 
     return type(cls.__name__, (cls,), {"forward": forward})
 
 
-def _round_trip(function: Callable, state: dict[str, Tensor], args: tuple, kwargs: dict) -> Any:
-    given = [t for t in tree_flatten((state, args, kwargs))[0] if isinstance(t, Tensor)]
+def _round_trip(function: Callable, args: tuple, kwargs: dict) -> Any:
+    given = [t for t in tree_flatten((args, kwargs))[0] if isinstance(t, Tensor)]
     device = next((t.device for t in given if t.device.type != "cpu"), torch.device("cpu"))
     copies = {id(tensor): tensor.cpu() for tensor in given}
     versions = {key: copied._version for key, copied in copies.items()}

@@ -1,7 +1,7 @@
 """One call of a target, whatever its kind: of a function, or of a layer that is built for it."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import SEED, Layout, Outcome, gradients, run
+from conceptlab.verify.calls import SEED, Layout, Outcome, filled, gradients, run
 from conceptlab.verify.closeness import Mismatch, check_same
 from conceptlab.verify.tally import NotApplicable, of_torch, or_none
 from conceptlab.verify.target import Target
@@ -43,9 +43,11 @@ def compare_calls(
     layout: Layout | None = None,
     noise: float = 0.0,
     values_only: bool = False,
-    filled: bool = False,
+    none_is_zero: bool = False,
 ) -> None:
-    """Values and gradients of one call of the target, and of torch's own; no gradient is one of zeros, if ``filled``.
+    """Values and gradients of one call of the target, and of torch's own.
+
+    Where ``none_is_zero``, no gradient counts as one of zeros.
 
     Raises:
         Mismatch: they differ.
@@ -56,14 +58,10 @@ def compare_calls(
     ours = outcome(target, sample, layout=layout)
     check_same(ours.output, theirs.output, "value", strides=False)
     if expected is not None:
-        received = gradients(ours)
-        if filled:
-            received, expected = (_filled(found, ours.leaves) for found in (received, expected))
+        received: Sequence[Tensor | None] = gradients(ours)
+        if none_is_zero:
+            received, expected = (filled(grads, ours.leaves) for grads in (received, expected))
         check_same(received, expected, "gradient", noise=noise, strides=False)
-
-
-def _filled(grads: list[Tensor | None], leaves: list[Tensor]) -> list[Tensor | None]:
-    return [torch.zeros_like(leaf) if g is None else g for g, leaf in zip(grads, leaves, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -56,10 +56,7 @@ class Narrowed(Target):
 
     only: tuple[Sample, ...] = ()
 
-    def samples(
-        self, dtype: torch.dtype = torch.float64, *, thinned: bool = True, training: bool = True, drawing: bool = False
-    ) -> Iterator[Sample]:
-        """The few."""
+    def _samples(self, dtype: torch.dtype, *, thinned: bool, training: bool) -> Iterator[Sample]:
         yield from self.only
 
 

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
-from conceptlab.verify.calls import Outcome, gradients, run, second_gradients, upstream
+from conceptlab.verify.calls import Outcome, dense, gradients, run, second_gradients, upstream
 from conceptlab.verify.closeness import NOISE, Mismatch, check_same
 from conceptlab.verify.target import Target
 
@@ -164,10 +164,7 @@ def grads(outcome: Outcome) -> Any:
 
 def second(outcome: Outcome) -> Any:
     """The second derivatives; none is zero."""
-    found = second_gradients(outcome)
-    like = [*outcome.leaves, *outcome.differentiable]
-    found += [None] * (len(like) - len(found))
-    return [torch.zeros_like(t) if g is None else g.detach() for g, t in zip(found, like, strict=True)]
+    return dense(second_gradients(outcome), outcome)
 
 
 def same(ours: Any, theirs: Any) -> bool:

@@ -27,14 +27,11 @@ _samples: dict[tuple, list[Sample]] = {}
 class KeptTarget(Target):
     """A target whose samples are made once: mutants differ in code, not in inputs."""
 
-    def samples(
-        self, dtype: torch.dtype = torch.float64, *, thinned: bool = True, training: bool = True, drawing: bool = False
-    ) -> Iterator[Sample]:
-        """Those of `Target`, kept."""
-        key = (self.part.name, dtype, thinned, training, drawing)
+    def _samples(self, dtype: torch.dtype, *, thinned: bool, training: bool) -> Iterator[Sample]:
+        key = (self.part.name, dtype, thinned, training)
         if key not in _samples:
             torch.manual_seed(0)
-            _samples[key] = list(super().samples(dtype, thinned=thinned, training=training, drawing=drawing))
+            _samples[key] = list(super()._samples(dtype, thinned=thinned, training=training))
         return iter(_samples[key])
 
 

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
-from conceptlab.verify.calls import run, second_gradients, third_gradients, upstream
+from conceptlab.verify.calls import dense, run, second_gradients, third_gradients, upstream
 from conceptlab.verify.closeness import NOISE, Mismatch, check_same
 from conceptlab.verify.outcomes import OfLeaves, few, numbers, of_leaves
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none, unless_torch_fails
@@ -33,7 +33,7 @@ def second_derivatives(target: Target) -> Tally:
         # elsewhere the terms are added in another order, and where they cancel that shows
         noise = 0.0 if target.device == "cpu" else NOISE
         # None and zero both mean: no dependence
-        check_same(_dense(received, theirs), _dense(expected, theirs), "second derivative", noise=noise, strides=False)
+        check_same(dense(received, theirs), dense(expected, theirs), "second derivative", noise=noise, strides=False)
         if any(sample is one for one in small):
             _compare_thirds(target, sample)
 
@@ -53,12 +53,6 @@ def _compare_thirds(target: Target, sample: Sample) -> None:
         gradient = _gradient(combined(results(whole)))
         if torch.autograd.gradgradcheck(gradient, whole.leaves, fast_mode=True, atol=1e-4, raise_exception=False):
             raise
-
-
-def _dense(grads: list[Tensor | None], like: Any) -> list[Tensor]:
-    targets = [*like.leaves, *like.differentiable]
-    filled = [*grads, *[None] * (len(targets) - len(grads))]
-    return [torch.zeros_like(t) if g is None else g.detach() for g, t in zip(filled, targets, strict=True)]
 
 
 def forward_mode(target: Target) -> Tally:
@@ -109,7 +103,7 @@ def _seconds(f: Callable, leaves: tuple[Tensor, ...]) -> tuple | None:
     if not all(t.isfinite().all() for t in (*values, *curved)):
         return None
     first, moved = (_gradient(combined(f, weights))(*leaves) for weights in ((), tuple(upstream(values))))
-    first, moved, curved = ([g.detach().to_dense() for g in grads] for grads in (first, moved, curved))
+    first, moved, curved = ([g.detach().todense() for g in grads] for grads in (first, moved, curved))
     along = torch.stack([(h * d).sum() for h, d in zip(curved, directions, strict=True)]).sum()
     return tuple(h + g for h, g in zip(curved, moved, strict=True)), (*curved, *first), along
 

@@ -76,14 +76,16 @@ def _expanded(x: Tensor) -> Tensor:
 
 
 _UNWRITTEN = "for no samples torch returns memory that it has not written"
-NO_SAMPLES = {
-    **dict.fromkeys(
-        ("multi_margin_loss", "multilabel_margin_loss", "MultiMarginLoss", "MultiLabelMarginLoss"), _UNWRITTEN
-    ),
-    "pdist": "the backward pass of no samples crashes torch itself",
+_LEFT_OUT: Mapping[str, Mapping[str, str]] = {
+    "no samples": {
+        **dict.fromkeys(
+            ("multi_margin_loss", "multilabel_margin_loss", "MultiMarginLoss", "MultiLabelMarginLoss"), _UNWRITTEN
+        ),
+        "pdist": "the backward pass of no samples crashes torch itself",
+    },
+    "no channels": {"group_norm": "torch refuses it from some release after 2.11 on, and our tiers always"},
 }
-"""Why some of torch's own are not asked for no samples."""
-
+"""Why some parts are not asked for some of the ends."""
 
 _GRADIENT_BY_RELEASE = frozenset({"scaled_dot_product_attention"})
 """Whose mask has no gradient of no samples, or one of zeros, by torch's release."""
@@ -96,15 +98,14 @@ def extremes(target: Target) -> Tally:
         first = sample.args[0] if sample.args else None
         if sample.finite_only and isinstance(first, Tensor) and not first.isfinite().all():
             raise NotApplicable(sample.finite_only)
-        if sample.name.endswith("no samples") and target.part.name in NO_SAMPLES:
-            raise NotApplicable(NO_SAMPLES[target.part.name])
-        if sample.name.endswith("no channels") and target.part.name == "group_norm":
-            raise NotApplicable("torch refuses it from some release after 2.11 on, and our tiers always")
+        end = sample.name.rpartition(", ")[2]
+        if reason := _LEFT_OUT.get(end, {}).get(target.part.name):
+            raise NotApplicable(reason)
         answer = _decided(target, sample)
         # ∞ − ∞: the value is NaN, and its gradient what the order of the terms makes of it
         indefinite = any(x.isnan().any() for x in numbers(answer)) and not _has_nan(sample)
-        filled = sample.name.endswith("no samples") and target.part.name in _GRADIENT_BY_RELEASE
-        compare_calls(target, sample, noise=NOISE, values_only=indefinite, filled=filled)
+        by_release = end == "no samples" and target.part.name in _GRADIENT_BY_RELEASE
+        compare_calls(target, sample, noise=NOISE, values_only=indefinite, none_is_zero=by_release)
 
     # a layer's parameters say how many channels there are
     channels = not target.part.is_class

@@ -23,13 +23,16 @@ def resize(inpt: Tensor, size, interpolation=InterpolationMode.BILINEAR, max_siz
     if inpt.numel() == 0:
         return inpt.reshape(*batch, C, height, width)
     # on a CPU bytes are mixed as whole numbers, elsewhere as floating point
-    bytes_mixed = inpt.dtype == torch.uint8 and not (mode.startswith("nearest") or inpt.device.type == "cpu")
-    exact = inpt.dtype in (torch.float32, torch.float64, torch.uint8) and not bytes_mixed
+    as_bytes = inpt.dtype == torch.uint8 and (mode.startswith("nearest") or inpt.device.type == "cpu")
+    exact = as_bytes or inpt.dtype in (torch.float32, torch.float64)
     images = (inpt if exact else inpt.float()).reshape(-1, C, H, W)
     smooth = bool(antialias) and not mode.startswith("nearest")
     resized = ops.interpolate(images, (height, width), mode=mode, antialias=smooth).reshape(*batch, C, height, width)
-    resized = resized.clamp(0, 255) if bytes_mixed else resized  # cubic curves overshoot
-    return resized if exact else (resized if inpt.is_floating_point() else resized.round()).to(inpt.dtype)
+    if exact:
+        return resized
+    if inpt.dtype == torch.uint8:
+        resized = resized.clamp(0, 255)  # cubic curves overshoot
+    return (resized if inpt.is_floating_point() else resized.round()).to(inpt.dtype)
 
 
 def resized_crop(
