@@ -1,5 +1,7 @@
 """Each check can fail: a small mistake that it is there for. And torch's own, verified as if by hand, passes."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,9 @@ from torch import Tensor, nn
 
 from conceptlab.core import Rule, registry, wide
 from conceptlab.verify import suite
+from conceptlab.verify.calls import gradients
 from conceptlab.verify.suite import CHECKS, laws_of, layers
+from conceptlab.verify.tally import NotApplicable, of_torch
 from conceptlab.verify.target import Target, part_like, target
 
 REAL = torch.autograd.Function
@@ -368,7 +372,36 @@ class OnceDifferentiable(WrongForward):
         return tangent * 1
 
 
-@pytest.mark.parametrize(("rule", "where"), [(WrongForward, "tangent"), (OnceDifferentiable, "forward over reverse")])
+class DetachedForward(WrongForward):
+    @staticmethod
+    def jvp(ctx, tangent):
+        return tangent.detach()
+
+
+WRONG_RULES = [(WrongForward, "tangent"), (OnceDifferentiable, "forward over reverse")]
+
+
+@pytest.mark.parametrize(("rule", "where"), [*WRONG_RULES, (DetachedForward, "reverse over forward")])
+def test_forward_mode_is_checked_in_all_mixtures(rule, where):
+    part = part_like("silu")
+
+    def wrong(input, inplace=False):
+        return part.tiers["handmade"](rule.call(input))
+
+    assert where in str(suite.forward_mode(Target(part, wrong, "handmade")).failures[0])
+
+
+def test_a_slip_of_a_check_is_no_refusal_of_torch():
+    def trips():
+        return torch.ones(1).no_such_method
+
+    with pytest.raises(NotApplicable):
+        of_torch(trips)
+    with pytest.raises(AttributeError):
+        of_torch(partial(gradients, None))
+
+
+@pytest.mark.parametrize(("rule", "where"), WRONG_RULES)
 def test_what_torch_cannot_derive_is_checked(rule, where):
     part = part_like("embedding_bag")
 

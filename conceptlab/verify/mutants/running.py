@@ -89,11 +89,19 @@ class Baseline:
         return mutant.operator != "detach" or not reached or mutant.place in self.recorded
 
     def order(self, mutant: Mutant) -> list[str]:
-        """The checks of the parts that the mutated function serves: the telling ones, then all others; cheap first."""
-        parts = {check.split()[0] for check, places in self.reaches.items() if mutant.place in places}
-        # what no check calls, a compiler may
-        serving = [check for check in self.cost if not parts or check.split()[0] in parts]
-        return sorted(serving, key=lambda check: (check.split()[1] not in FIRST, self.cost[check]))
+        """The checks that can notice: those that call the mutated function, the telling ones first, then cheap first.
+
+        And, of the parts that it serves, those that are not listened to; and all where none is heard to call it.
+        """
+        heard = {check for check, places in self.reaches.items() if mutant.place in places}
+        parts = {check.split()[0] for check in heard}
+
+        def can_notice(check: str) -> bool:
+            part, name = check.split()
+            return check in heard or not parts or (name in UNHEARD and part in parts)
+
+        able = filter(can_notice, self.cost)
+        return sorted(able, key=lambda check: (check.split()[1] not in FIRST, self.cost[check]))
 
 
 def baseline(subject: Subject) -> Baseline:
@@ -171,7 +179,8 @@ def run(
     """
     mutants, said = list(mutants), frozenset(equivalent)
     cpu = limit or 10 + 3 * sum(known.cost.values())
-    tasks = [lambda m=m: _judge(subject, m, known.order(m), m.key in said) for m in mutants]
+    unchanged = fingerprint(_as_it_is(subject)) if said & {mutant.key for mutant in mutants} else []
+    tasks = [lambda m=m: _judge(subject, m, known.order(m), unchanged if m.key in said else None) for m in mutants]
     for index, answer, seconds in _in_processes(tasks, jobs, cpu):
         # a text says what ended it
         status, by = answer if isinstance(answer, tuple) else ("killed", answer)
@@ -181,9 +190,8 @@ def run(
 NOTHING = "nothing that has a gradient was detached"
 
 
-def _judge(subject: Subject, mutant: Mutant, order: list[str], said: bool) -> tuple[Status, str]:
-    source = ast.parse(subject.path.read_text())
-    before = fingerprint(subject.load(source)) if said else None
+def _judge(subject: Subject, mutant: Mutant, order: list[str], identical: list[str] | None) -> tuple[Status, str]:
+    """``identical`` is the fingerprint that it has to have if it is said to be equivalent."""
     try:
         targets = subject.load(mutant.tree())
         known = bound_checks(targets)
@@ -196,9 +204,9 @@ def _judge(subject: Subject, mutant: Mutant, order: list[str], said: bool) -> tu
                     return "killed", name
     if mutant.operator == "detach" and not detached:
         return "equivalent", NOTHING
-    if said:
-        return ("equivalent", "") if fingerprint(targets) == before else ("survived", "said to be equivalent: differs")
-    return "survived", ""
+    if identical is None:
+        return "survived", ""
+    return ("equivalent", "") if fingerprint(targets) == identical else ("survived", "said to be equivalent: differs")
 
 
 @contextlib.contextmanager

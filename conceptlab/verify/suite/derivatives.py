@@ -103,7 +103,7 @@ def _seconds(f: Callable, leaves: tuple[Tensor, ...]) -> tuple | None:
     if not all(t.isfinite().all() for t in (*values, *curved)):
         return None
     first, moved = (_gradient(combined(f, weights))(*leaves) for weights in ((), tuple(upstream(values))))
-    first, moved, curved = ([g.detach().todense() for g in grads] for grads in (first, moved, curved))
+    first, moved, curved = ([g.detach().to_dense() for g in grads] for grads in (first, moved, curved))
     along = torch.stack([(h * d).sum() for h, d in zip(curved, directions, strict=True)]).sum()
     return tuple(h + g for h, g in zip(curved, moved, strict=True)), (*curved, *first), along
 
