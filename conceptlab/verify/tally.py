@@ -156,9 +156,8 @@ def of_torch(call: Callable, what: str = "torch refuses it") -> Any:
         raise NotApplicable(what) from error
     except (AttributeError, KeyError) as error:
         # an AttributeError: on tensors without values torch's fused cells trip over a bias that is None;
-        # a KeyError: in 2.11 torch's Adagrad has no state for a group that was added.
-        # In a line of ours it is a slip, which would leave the whole question out, without a word
-        if _place(error).is_relative_to(_HERE):
+        # a KeyError: in 2.11 torch's Adagrad has no state for a group that was added
+        if _is_slip(error):
             raise
         raise NotApplicable(what) from error
     for text in {str(warning.message) for warning in warned}:
@@ -166,9 +165,10 @@ def of_torch(call: Callable, what: str = "torch refuses it") -> Any:
     return result
 
 
-def _place(error: Exception) -> Path:
-    """The file in which it was raised."""
-    return Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+def _is_slip(error: Exception) -> bool:
+    """Whether a check's own line tripped. Taken for a refusal of torch's it would leave the whole question out."""
+    place = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    return isinstance(error, AttributeError | KeyError | NameError) and place.is_relative_to(_HERE)
 
 
 def or_none(call: Callable) -> Any:
@@ -189,6 +189,8 @@ def unless_torch_fails(check: Callable[[Any], None], ours: Any, theirs: Any, wha
     try:
         check(ours)
     except Exception as error:
+        if _is_slip(error):
+            raise
         try:
             check(theirs)
         except Exception:

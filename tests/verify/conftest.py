@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-SAMPLED = "test_no_false_alarm.py"
-"""Says by itself which of its cases are the sample."""
+SAMPLED = ("test_no_false_alarm.py", "test_mutants.py")
+"""Say by themselves which of their cases are the sample."""
 
 LONG = ("test_museum.py", "test_own_samples.py", "test_causes.py", "test_not_applicable.py")
 """One defect after the other."""
@@ -18,7 +18,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent not in item.path.parents:
             continue
-        if item.get_closest_marker("slow") and item.path.name != SAMPLED:
+        if item.get_closest_marker("slow") and item.path.name not in SAMPLED:
             item.add_marker(pytest.mark.complete)
         if item.path.name in LONG:
             item.add_marker(pytest.mark.slow)

@@ -39,8 +39,9 @@ ends without waiting for the others, and the direction from the end begins at it
 
 Training drops values between the layers with probability ``dropout``, torch's on a CPU with the same seed; evaluation
 does not. A new layer draws all weights evenly from $\pm 1 / \sqrt{H}$. Half precision is computed in float32 from the
-first step to the last, where torch rounds at every step. Under autocast an LSTM of a batch and plain networks run in
-the lower precision, and the others in that of their state, as the result has it in torch.
+first step to the last, where torch rounds at every step. Under autocast plain networks run in the lower precision, the
+others in that of their state, as the result has it in torch; and an LSTM of a batch in the lower one, too, on a
+processor with instructions for it.
 
 Source: Elman, *Finding structure in time*, 1990; Hochreiter, Schmidhuber, *Long short-term memory*, 1997; Gers et
 al., *Learning to forget*, 2000; Cho et al., *Learning phrase representations using RNN encoder-decoder*, 2014; Sak et
@@ -58,6 +59,13 @@ from conceptlab.concepts.recurrence._sequences import GRU, LSTM, RNN
 from conceptlab.core import Concept, Function
 from conceptlab.core.autocast import Policy
 
+_HAS_ONEDNN = torch.backends.mkldnn.is_available()
+_BY_ONEDNN = {
+    torch.bfloat16: _HAS_ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported(),
+    torch.float16: _HAS_ONEDNN and torch.ops.mkldnn._is_mkldnn_fp16_supported(),
+}
+"""In which precisions the processor has instructions for a whole LSTM, which torch then uses."""
+
 
 def _by_state(hx: Tensor | Sequence[Tensor]) -> Mapping[str, Policy]:
     """On a CPU torch makes the sums in the lower precision, and what they do to the state in that of the state."""
@@ -74,8 +82,9 @@ def _of_gru(*args: Any, **kwargs: Any) -> Mapping[str, Policy]:
 
 
 def _of_lstm(*args: Any, **kwargs: Any) -> Policy | Mapping[str, Policy]:
-    """Of a batch all is in the lower precision."""
-    return _of_gru(*args, **kwargs) if is_packed(args, kwargs) else "lower"
+    """Of a batch all is in the lower precision where oneDNN computes it."""
+    by_onednn = _BY_ONEDNN[torch.get_autocast_dtype("cpu")] and not is_packed(args, kwargs)
+    return "lower" if by_onednn else _of_gru(*args, **kwargs)
 
 
 CONCEPT = Concept(

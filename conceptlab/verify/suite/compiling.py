@@ -10,7 +10,7 @@ from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import Outcome, gradients, run, step_away
 from conceptlab.verify.closeness import NOISE, check_same
 from conceptlab.verify.outcomes import callable_of, few
-from conceptlab.verify.tally import NotApplicable, Tally, each
+from conceptlab.verify.tally import Tally, each, unless_torch_fails
 from conceptlab.verify.target import Target
 
 
@@ -43,14 +43,12 @@ def inductor(target: Target) -> Tally:
 
 def _as_torch(target: Target, sample: Sample, compare: Callable[[Callable, Sample], None]) -> None:
     """Compare; what fails for torch's own as well does not apply. It is only then compiled, too, since that is slow."""
-    try:
-        compare(callable_of(target, sample), sample)
-    except Exception:
-        try:
-            compare(callable_of(target, sample, theirs=True), sample)
-        except Exception as error:
-            raise NotApplicable("torch's own fails, too, when it is compiled") from error
-        raise
+    unless_torch_fails(
+        lambda theirs: compare(callable_of(target, sample, theirs=theirs), sample),
+        ours=False,
+        theirs=True,
+        what="torch's own fails, too, when it is compiled",
+    )
 
 
 def _compiled(function: Callable, sample: Sample, backend: str) -> Callable:
