@@ -378,10 +378,25 @@ class DetachedForward(WrongForward):
         return tangent.detach()
 
 
+class DetachedInBackward(WrongForward):
+    @staticmethod
+    def backward(ctx, grad_output):
+        return DetachedForward.call(grad_output)
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return tangent * 1
+
+
 WRONG_RULES = [(WrongForward, "tangent"), (OnceDifferentiable, "forward over reverse")]
+MIXTURES = [
+    *WRONG_RULES,
+    (DetachedForward, "reverse over forward[1]"),
+    (DetachedInBackward, "reverse over forward over reverse"),
+]
 
 
-@pytest.mark.parametrize(("rule", "where"), [*WRONG_RULES, (DetachedForward, "reverse over forward")])
+@pytest.mark.parametrize(("rule", "where"), MIXTURES)
 def test_forward_mode_is_checked_in_all_mixtures(rule, where):
     part = part_like("silu")
 

@@ -74,7 +74,7 @@ class _Fold(Rule):
     def forward(g: Tensor, mode: str, *pad: int) -> Tensor:
         # the first clone keeps the caller's gradient from being written to
         folded = g if mode == "constant" else g.clone()
-        for axis, left, right in reversed(list(_axes(g, pad))):
+        for axis, left, right in _axes(g, pad):
             size = g.shape[axis] - left - right
             for border, source in _borders(folded, axis, left, right, mode):
                 if source is not None:

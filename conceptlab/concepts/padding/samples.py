@@ -69,7 +69,7 @@ def refused(part_name: str) -> Iterator[Sample]:
         yield Sample(f"{mode}, no width", (torch.ones(2, 3, 0), (1, 1), mode))
     for wide in ((4, 0), (0, 4), (9, 0)):
         yield Sample("reflect, wider than the image", (x, wide, "reflect"))
-    for wide in ((5, 0), (0, 5)):
+    for wide in ((5, 0), (0, 5), (-1, 4), (4, -1)):
         yield Sample("circular, more than one round", (x, wide, "circular"))
 
 

@@ -13,6 +13,7 @@ from conceptlab.verify.suite import (
     schedulers,
     transforms,
 )
+from conceptlab.verify.suite.batched import vmapped
 from conceptlab.verify.suite.beyond import derivatives_beyond_torch
 from conceptlab.verify.suite.calling import error_words, signature, untouched
 from conceptlab.verify.suite.compiling import compiled_once, inductor
@@ -22,7 +23,6 @@ from conceptlab.verify.suite.derivatives import (
     gradcheck,
     gradgradcheck,
     second_derivatives,
-    vmapped,
 )
 from conceptlab.verify.suite.digits import cancellation
 from conceptlab.verify.suite.extremes import complex_numbers, expanded_inputs, extremes, tiny_inputs

@@ -1,4 +1,4 @@
-"""Derivatives beyond the first, and the transforms of ``torch.func``."""
+"""Derivatives beyond the first, by reverse mode, forward mode and both, and by differences."""
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_map
+from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
@@ -56,8 +56,10 @@ def _compare_thirds(target: Target, sample: Sample) -> None:
 
 
 def forward_mode(target: Target) -> Tally:
-    """Forward-mode derivatives, and forward over reverse, reverse over forward, forward over forward."""
+    """Forward-mode derivatives, also over reverse mode, under it, and twice; and some third ones."""
     supported = torch_samples.supports_forward_mode(target.part)
+    every = list(target.samples())
+    small = _smallest(every)
 
     def compare(sample: Sample) -> None:
         # ours has one, and what torch's has on the way may be enough to tell
@@ -88,8 +90,10 @@ def forward_mode(target: Target) -> Tally:
             mixed(ours)  # it holds where torch's own fail, too
         else:
             unless_torch_fails(mixed, ours, theirs, "torch's own fails in mixed modes")
+        if target.tier is not None and any(sample is one for one in small):
+            _compare_mixed_thirds(ours, theirs, leaves)
 
-    return each(target.samples(), compare)
+    return each(every, compare)
 
 
 def _seconds(f: Callable, leaves: tuple[Tensor, ...]) -> tuple | None:
@@ -123,6 +127,25 @@ def _by_mixed_modes(f: Callable, leaves: tuple[Tensor, ...]) -> Iterator[tuple[s
     yield "forward over forward", _tangent(lambda *x: slope(*x, *directions), leaves)
 
 
+def _compare_mixed_thirds(ours: Callable, theirs: Callable, leaves: tuple[Tensor, ...]) -> None:
+    """Reverse over forward over reverse: the second derivative in a direction, which is linear in the direction.
+
+    So its gradient by the direction is the second derivative's transpose, as it comes by reverse over reverse.
+    """
+    n, values = len(leaves), theirs(*leaves)
+    point, moves, weights = (*leaves, *random_like(values)), random_like((*leaves, *values), 1), random_like(leaves, 2)
+
+    def gradient(f: Callable) -> Callable:
+        return lambda *v: _gradient(combined(f, v[n:]))(*v[:n])
+
+    def along(*moves: Tensor) -> Tensor:
+        return weighted(torch.func.jvp(gradient(ours), point, moves)[1], weights)
+
+    found = _gradient(along)(*moves), torch.func.vjp(gradient(theirs), *point)[1](weights)
+    received, expected = tree_map(torch.detach, found)
+    check_same(received, expected, "reverse over forward over reverse", noise=NOISE, strides=False)
+
+
 def results(whole: OfLeaves) -> Callable:
     """The call, which gives all results that have derivatives."""
     return lambda *values: tuple(numbers(whole.call(*values)))
@@ -143,88 +166,19 @@ def combined(f: Callable, weights: tuple[Tensor, ...] = ()) -> Callable:
 
     def combination(*values: Tensor) -> Tensor:
         outputs = f(*values)
-        pairs = zip(outputs, weights or random_like(outputs), strict=True)
-        return torch.stack([(y * w).sum() for y, w in pairs]).sum()
+        return weighted(outputs, weights or random_like(outputs))
 
     return combination
+
+
+def weighted(values: Iterable[Tensor], weights: Iterable[Tensor]) -> Tensor:
+    """The sum of all numbers, each times its weight."""
+    return torch.stack([(y * w).sum() for y, w in zip(values, weights, strict=True)]).sum()
 
 
 def random_like(tensors: Iterable[Tensor], seed: int = 0) -> tuple[Tensor, ...]:
     generator = torch.Generator().manual_seed(seed)
     return tuple(torch.randn(x.shape, generator=generator, dtype=x.dtype).to(x) for x in tensors)
-
-
-def vmapped(target: Target) -> Tally:
-    """``torch.vmap`` over the first input, forward and backward, against a loop over torch's own."""
-    every = list(target.samples())
-    some = few(every, 6)
-
-    def compare(sample: Sample) -> None:
-        if not sample.args or not isinstance(sample.args[0], Tensor) or sample.args[0].is_complex():
-            raise NotApplicable("the first argument is no tensor of numbers")
-        first, *rest = (a.detach() if isinstance(a, Tensor) else a for a in sample.args)
-        are_words = not first.is_floating_point()
-        # of words, or other whole numbers, half may be none
-        batch = torch.stack([first, first.flip(0) if first.dim() else first, first if are_words else first * 0.5])
-
-        def call(f: Callable) -> Callable:
-            return lambda x: tuple(
-                t for t in tree_flatten(f(x.clone(), *rest, **sample.kwargs))[0] if isinstance(t, Tensor)
-            )
-
-        def by_vmap(f: Callable) -> Any:
-            torch.manual_seed(0)
-            return torch.vmap(f, randomness="same")(batch)
-
-        expected = or_none(lambda: by_vmap(call(target.builtin)))
-        if expected is None and target.tier is not None and not are_words and not _writes(target, sample):
-            expected = or_none(lambda: _one_by_one(call(target.builtin), batch))
-        if expected is None:
-            raise NotApplicable("torch has no vmap")
-        if not expected or any(y.is_complex() for y in expected):
-            raise NotApplicable("the result is no tensor of real numbers")
-        check_same(by_vmap(call(target.implementation)), expected, "vmap", strides=False)
-        if any(sample is one for one in some):
-            torch.manual_seed(0)
-            along_last = torch.vmap(call(target.implementation), in_dims=-1, randomness="same")
-            check_same(along_last(batch.movedim(0, -1)), expected, "vmap over the last axis", strides=False)
-        if not sample.args[0].requires_grad or not sample.smooth:
-            return
-
-        def gradient(f: Callable) -> Callable:
-            generator = torch.Generator().manual_seed(0)
-            upstream = [torch.randn(y.shape[1:], generator=generator, dtype=y.dtype).to(y) for y in numbers(expected)]
-
-            def product(x: Tensor) -> Tensor:
-                outputs = numbers(call(f)(x))
-                return torch.stack([(y * g).sum() for y, g in zip(outputs, upstream, strict=True)]).sum()
-
-            return torch.func.grad(product)
-
-        expected_grad = or_none(lambda: by_vmap(gradient(target.builtin)))
-        if expected_grad is None and target.tier is not None:
-            expected_grad = or_none(lambda: _one_by_one(gradient(target.builtin), batch))
-        if expected_grad is not None:
-            received = by_vmap(gradient(target.implementation))
-            check_same(received, expected_grad, "vmap of grad", strides=False)
-
-    return each(every, compare)
-
-
-def _writes(target: Target, sample: Sample) -> bool:
-    """Whether it writes to its arguments, as to running statistics: those of one sample are no batch's."""
-    # torch's own does so unnoticed
-    given = tree_flatten(run(target.implementation, sample.args, sample.kwargs).arguments)[0]
-    return any(isinstance(a, Tensor) and a._version > 0 for a in given)
-
-
-def _one_by_one(f: Callable, batch: Tensor) -> Any:
-    """What ``vmap`` would give, each time with the same draws."""
-    found = []
-    for one in batch:
-        torch.manual_seed(0)
-        found.append(f(one))
-    return tree_map(lambda *results: torch.stack(results), *found)
 
 
 def func_grad(target: Target) -> Tally:
@@ -233,8 +187,7 @@ def func_grad(target: Target) -> Tally:
     def gradient(whole: OfLeaves) -> Any:
         def scalar(*values: Tensor) -> Tensor:
             outputs = numbers(whole.call(*values))
-            products = [(y * g).sum() for y, g in zip(outputs, upstream(outputs), strict=True)]
-            return torch.stack(products).sum()
+            return weighted(outputs, upstream(outputs))
 
         places = tuple(range(len(whole.leaves)))
         return torch.func.grad(scalar, argnums=places)(*(x.detach() for x in whole.leaves))
