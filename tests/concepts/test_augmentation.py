@@ -7,6 +7,7 @@ import PIL.Image
 import pytest
 import torch
 from torchvision import tv_tensors
+from torchvision.transforms.v2 import InterpolationMode
 
 from conceptlab.concepts.augmentation import samples
 from conceptlab.core import registry
@@ -127,3 +128,19 @@ def test_on_meta(name):
         if error is None:
             kwargs = {k: v.to("meta") if isinstance(v, torch.Tensor) else v for k, v in kwargs.items()}
             assert function(image.to("meta"), **kwargs).shape == real.shape
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_bytes_are_resized_off_the_cpu(tier):
+    """By way of floating point, as torchvision does it there."""
+    image = torch.zeros(3, 9, 7, dtype=torch.uint8, device="meta")
+    resized = all_tiers("transforms")[tier].resize(image, [5, 4], interpolation=InterpolationMode.BICUBIC)
+    assert (resized.shape, resized.dtype) == ((3, 5, 4), torch.uint8)
+
+
+@pytest.mark.parametrize("tier", ["builtin", *TIERS])
+@pytest.mark.parametrize("setting", [{"size": 40}, {"size": 40, "padding": 2}])
+def test_an_image_smaller_than_the_crop_is_refused(tier, setting):
+    crop = PARTS["RandomCrop"].tiers["handmade"](**setting, tier=tier)
+    with pytest.raises(ValueError, match="larger than"):
+        crop(torch.zeros(3, 9, 7))

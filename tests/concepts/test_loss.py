@@ -187,3 +187,22 @@ def test_definitions_refuse_more():
         function("triplet_margin_loss", "naive")(*[torch.ones(2, 3)] * 3, margin=0)
     with pytest.raises(RuntimeError, match="0D target tensor expects 1D"):
         function("cosine_embedding_loss", "naive")(torch.ones(2, 3), torch.ones(2, 3), torch.tensor(1))
+
+
+class PassesNothingOn(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        return None
+
+
+@pytest.mark.parametrize("name", ["binary_cross_entropy", "kl_div"])
+def test_where_no_gradient_arrives_none_goes_on(name):
+    x, y = (torch.full((3,), 0.5, requires_grad=True) for _ in range(2))
+    loss = PassesNothingOn.apply(handmade(name)(x, y, reduction="none"))
+    loss.sum().backward()
+    assert x.grad is None
+    assert y.grad is None

@@ -309,3 +309,19 @@ def test_interleaved_rotary_is_that_of_transformers(tier):
     expected = gptj.apply_rotary_pos_emb(x[..., :6], sin[None], cos[None])
     received = F.rotary(x, positions.unsqueeze(1), dim=6, tier=tier)
     torch.testing.assert_close(received, torch.cat((expected, x[..., 6:]), -1), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("interleaved", [True, False])
+def test_forward_mode_by_vectors_and_positions(interleaved):
+    generator = torch.Generator().manual_seed(0)
+    x, x_tangent = torch.randn(2, 2, 5, 6, generator=generator, dtype=torch.float64)
+    positions, positions_tangent = torch.randn(2, 5, generator=generator, dtype=torch.float64)
+    tangents = [
+        torch.func.jvp(
+            lambda x, p, tier=tier: F.rotary(x, p, 100.0, interleaved, 4, tier=tier),
+            (x, positions),
+            (x_tangent, positions_tangent),
+        )[1]
+        for tier in ("handmade", "naive")
+    ]
+    torch.testing.assert_close(*tangents)

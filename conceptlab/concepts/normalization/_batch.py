@@ -142,7 +142,7 @@ def torch_batch_norm(
     return function(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
-def torch_sync_batch_norm(
+def torch_sync_batch_norm(  # pragma: no cover  (on GPUs only)
     input: Tensor,
     running_mean: Tensor | None,
     running_var: Tensor | None,
@@ -152,7 +152,7 @@ def torch_sync_batch_norm(
     eps: float,
     process_group: Any,
 ) -> Tensor:
-    """torch's own, which is no public function; on GPUs only."""
+    """torch's own, which is no public function."""
     group = process_group or dist.group.WORLD
     world_size = dist.get_world_size(group)
     return _TorchSync.apply(input, weight, bias, running_mean, running_var, eps, momentum, group, world_size)

@@ -69,8 +69,11 @@ def refused(part_name: str) -> Iterator[Sample]:
         yield Sample(f"{mode}, no width", (torch.ones(2, 3, 0), (1, 1), mode))
     for wide in ((4, 0), (0, 4), (9, 0)):
         yield Sample("reflect, wider than the image", (x, wide, "reflect"))
-    for wide in ((5, 0), (0, 5), (-1, 4), (4, -1)):
+    for wide in ((5, 0), (0, 5)):
         yield Sample("circular, more than one round", (x, wide, "circular"))
+    # of several rows torch takes it, and leaves a part of the result unwritten
+    for wide in ((-1, 4), (4, -1)):
+        yield Sample("circular, more than the cut leaves", (torch.ones(1, 1, 4), wide, "circular"))
 
 
 def _case(network: str, shape: tuple[int, ...], pad: tuple[int, ...], mode: str) -> Case:
