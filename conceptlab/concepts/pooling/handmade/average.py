@@ -111,8 +111,8 @@ class _Spread(Rule):
             shape[axis] = window.left + window.size + window.right
             places = spread.new_zeros(shape)
             if window.stride:
-                for t in range(window.kernel):
-                    window.tap(places, axis, t).add_(spread)
+                for tap in window.taps(places, axis):
+                    tap.add_(spread)
             else:
                 for o in range(window.out):
                     window.inside(places, axis, o).add_(spread.narrow(axis, o, 1))
@@ -149,5 +149,5 @@ def _sums(x: Tensor, axis: int, window: Window) -> Tensor:
         return x.unflatten(axis, (window.out, window.kernel)).sum(axis)
     if not window.stride:
         return torch.cat([window.inside(x, axis, o).sum(axis, keepdim=True) for o in range(window.out)], axis)
-    first, *others = (window.tap(x, axis, t) for t in range(window.kernel))
+    first, *others = window.taps(x, axis)
     return reduce(Tensor.add_, others[1:], first + others[0]) if others else first

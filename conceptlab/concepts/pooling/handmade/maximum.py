@@ -131,7 +131,7 @@ def _at_once(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
     if _plain() and x.dtype in (torch.float32, torch.float64):
         t = torch.arange(count, device=x.device, dtype=x.dtype)
         score = torch.eq(values, output.unsqueeze(-1), out=torch.empty_like(values)).mul_(count - t)
-        score.add_(torch.ne(values, values, out=torch.empty_like(values)).mul_(count + 1 + t))
+        score.addcmul_(torch.ne(values, values, out=torch.empty_like(values)), count + 1 + t)
     else:
         t = torch.arange(count, device=x.device, dtype=torch.int32)
         score = (values == output.unsqueeze(-1)) * (count - t) + (values != values) * (count + 1 + t)

@@ -8,7 +8,6 @@ place just beyond the input. In both, the values at place ``t`` of all windows f
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import product
 from typing import Any, NamedTuple
 
 import torch
@@ -58,13 +57,17 @@ class Window(NamedTuple):
         """Whether the windows cover the axis exactly, each value once."""
         return self.stride == self.kernel and self.padding == 0 and self.size == self.out * self.kernel
 
-    def tap(self, padded: Tensor, axis: int, t: int) -> Tensor:
-        """Value ``t`` of every window, from the padded input: a view where the windows slide."""
+    def taps(self, padded: Tensor, axis: int) -> Iterator[Tensor]:
+        """Value ``t`` of every window for each ``t``, from the padded input: views where the windows slide."""
         if not self.stride:
-            return torch.cat([padded.narrow(axis, place, 1) for place in self.places(t)], axis)
-        first = t * self.dilation
-        places = slice(first, first + (self.out - 1) * self.stride + 1, self.stride)
-        return padded[(*(slice(None),) * (padded.dim() + axis), places)]
+            for t in range(self.kernel):
+                # (index_select would be faster, but loses the memory format)
+                yield torch.cat([padded.narrow(axis, place, 1) for place in self.places(t)], axis)
+            return
+        lead = (slice(None),) * (padded.dim() + axis)
+        for t in range(self.kernel):
+            first = t * self.dilation
+            yield padded[(*lead, slice(first, first + (self.out - 1) * self.stride + 1, self.stride))]
 
     def inside(self, x: Tensor, axis: int, o: int) -> Tensor:
         """All values of the adaptive window ``o``: a view."""
@@ -93,11 +96,11 @@ def padded(x: Tensor, windows: Sequence[Window], value: float) -> Tensor:
 
 def taps(x: Tensor, windows: Sequence[Window]) -> Iterator[Tensor]:
     """All taps of a padded input, the last axis running fastest."""
-    for places in product(*(range(window.kernel) for window in windows)):
-        tap = x
-        for axis, (window, t) in enumerate(zip(windows, places, strict=True), start=-len(windows)):
-            tap = window.tap(tap, axis, t)
-        yield tap
+    if not windows:
+        yield x
+        return
+    for tap in windows[0].taps(x, -len(windows)):
+        yield from taps(tap, windows[1:])
 
 
 def sliding(
