@@ -8,7 +8,7 @@ from torch import Tensor
 from conceptlab.core.samples import Sample
 from conceptlab.verify.closeness import NOISE, Mismatch, check_same
 from conceptlab.verify.outcomes import of_leaves
-from conceptlab.verify.suite.derivatives import combined, random_like, results
+from conceptlab.verify.suite.derivatives import combined, random_like, results, weighted_gradient
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 
@@ -65,16 +65,12 @@ def _compare_seconds(ours: Callable, theirs: Callable, leaves: tuple[Tensor, ...
     n = len(leaves)
     directions, weights, others = random_like(leaves), random_like(tangent, 1), random_like(tangent, 2)
 
-    def gradient(f: Callable) -> Callable:
-        """By the leaves; what the results are weighted with are arguments, too."""
-        return lambda *v: torch.func.grad(combined(f, v[n:]), argnums=tuple(range(n)))(*v[:n])
-
     def slope(*v: Tensor) -> Tensor:
         return torch.func.jvp(combined(ours, weights), v[:n], v[n:] or directions)[1]
 
     def of_theirs(step: float, weights: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         place = (x + step * d for x, d in zip(leaves, directions, strict=True))
-        found = of_torch(lambda: gradient(theirs)(*place, *weights), "torch has no derivative")
+        found = of_torch(lambda: weighted_gradient(theirs, n)(*place, *weights), "torch has no derivative")
         return tuple(g.to_dense() for g in found)
 
     upstream, above, below = of_theirs(0, others), of_theirs(_STEP, weights), of_theirs(-_STEP, weights)
@@ -83,10 +79,14 @@ def _compare_seconds(ours: Callable, theirs: Callable, leaves: tuple[Tensor, ...
     for mode, received, expected in (
         (
             "forward over reverse",
-            torch.func.jvp(gradient(ours), point, (*directions, *others))[1],
+            torch.func.jvp(weighted_gradient(ours, n), point, (*directions, *others))[1],
             tuple(c + u for c, u in zip(curved, upstream, strict=True)),
         ),
-        ("reverse over reverse", torch.func.vjp(gradient(ours), *point)[1](directions), (*curved, *tangent)),
+        (
+            "reverse over reverse",
+            torch.func.vjp(weighted_gradient(ours, n), *point)[1](directions),
+            (*curved, *tangent),
+        ),
         (
             "reverse over forward",
             torch.func.grad(slope, argnums=tuple(range(2 * n)))(*leaves, *directions),

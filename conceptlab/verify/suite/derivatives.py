@@ -115,14 +115,11 @@ def _seconds(f: Callable, leaves: tuple[Tensor, ...]) -> tuple | None:
 def _by_mixed_modes(f: Callable, leaves: tuple[Tensor, ...]) -> Iterator[tuple[str, Any]]:
     n, directions, values = len(leaves), random_like(leaves), f(*leaves)
 
-    def gradient(*point: Tensor) -> Any:
-        return _gradient(combined(f, point[n:]))(*point[:n])
-
     def slope(*point: Tensor) -> Tensor:
         return torch.func.jvp(combined(f), point[:n], point[n:])[1]
 
     point, moves = (*leaves, *random_like(values)), (*directions, *upstream(values))
-    yield "forward over reverse", torch.func.jvp(gradient, point, moves)[1]
+    yield "forward over reverse", torch.func.jvp(weighted_gradient(f, n), point, moves)[1]
     yield "reverse over forward", _gradient(slope)(*leaves, *directions)
     yield "forward over forward", _tangent(lambda *x: slope(*x, *directions), leaves)
 
@@ -135,13 +132,10 @@ def _compare_mixed_thirds(ours: Callable, theirs: Callable, leaves: tuple[Tensor
     n, values = len(leaves), theirs(*leaves)
     point, moves, weights = (*leaves, *random_like(values)), random_like((*leaves, *values), 1), random_like(leaves, 2)
 
-    def gradient(f: Callable) -> Callable:
-        return lambda *v: _gradient(combined(f, v[n:]))(*v[:n])
-
     def along(*moves: Tensor) -> Tensor:
-        return weighted(torch.func.jvp(gradient(ours), point, moves)[1], weights)
+        return weighted(torch.func.jvp(weighted_gradient(ours, n), point, moves)[1], weights)
 
-    found = _gradient(along)(*moves), torch.func.vjp(gradient(theirs), *point)[1](weights)
+    found = _gradient(along)(*moves), torch.func.vjp(weighted_gradient(theirs, n), *point)[1](weights)
     received, expected = tree_map(torch.detach, found)
     check_same(received, expected, "reverse over forward over reverse", noise=NOISE, strides=False)
 
@@ -159,6 +153,11 @@ def _tangent(f: Callable, leaves: tuple[Tensor, ...]) -> Any:
 def _gradient(f: Callable) -> Callable:
     """The gradient of a number, by reverse mode."""
     return lambda *values: torch.func.grad(f, argnums=tuple(range(len(values))))(*values)
+
+
+def weighted_gradient(f: Callable, n: int) -> Callable:
+    """The gradient by the first n arguments; what the results are weighted with are arguments, too."""
+    return lambda *values: _gradient(combined(f, values[n:]))(*values[:n])
 
 
 def combined(f: Callable, weights: tuple[Tensor, ...] = ()) -> Callable:
