@@ -1,6 +1,8 @@
 """On CUDA: what the other tests only simulate on a CPU. Made from the registry; skipped where there is no CUDA."""
 
 import copy
+import os
+import sys
 
 import pytest
 import torch
@@ -36,6 +38,17 @@ TARGETS = [
     if "handmade" in part.tiers
 ]
 CASES = [(target, check) for target in TARGETS for check in checks_of(target) if check.__name__ in CHECKS]
+
+
+@pytest.fixture(autouse=True)
+def only_this_one():
+    """A kernel that has failed fails every later call of the process: its worker ends, and another goes on."""
+    yield
+    try:
+        torch.cuda.synchronize()
+    except torch.AcceleratorError as error:
+        sys.stderr.write(f"{error}\n")
+        os._exit(1)
 
 
 @pytest.mark.parametrize(("target", "check"), CASES, ids=[f"{target}-{check.__name__}" for target, check in CASES])

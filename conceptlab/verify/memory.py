@@ -1,6 +1,7 @@
 """What a call needs of memory: the most at one time, and what it keeps for its backward pass."""
 
 import gc
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -63,6 +64,7 @@ def growth(call: Callable[[], object], times: int = 200) -> int:
             call()
         if meter.now() > before:
             gc.collect()  # a cycle is no leak
+            time.sleep(0.1)  # nor what a thread of autograd's, which CUDA has, is about to let go
         return meter.now() - before
 
 

@@ -115,3 +115,16 @@ def test_an_own_mistake_is_kept(another_device):
     result = result_of(values, target)
     assert result.failed
     assert not result.left_out
+
+
+def test_what_ends_the_process_is_not_asked(monkeypatch):
+    monkeypatch.setattr(Target, "draws", lambda self, sample: False)
+    part = registry.parts["embedding"]
+    for device, reason in (
+        ("cpu", ""),
+        ("meta", "torch's kernel reads memory that is not there, and ends the process"),
+    ):
+        target = Target(part, part.tiers["handmade"], "handmade", device=device)
+        samples = {sample.name: sample for sample in target.samples()}
+        assert samples["no features"].by_law == reason
+        assert samples["no vectors"].by_law == ""

@@ -46,8 +46,9 @@ def interpolate(
             step = (n - 1) / (m - 1) if m > 1 else 0
         pixels = y.unbind(axis)
         if nearest:
-            if mode == "nearest" and pixelwise and m in (n, 2 * n):
-                step = n / m  # whatever the factor was
+            on_cpu = mode == "nearest" and pixelwise and m in (n, 2 * n)
+            if (m == n and rank == 2) if input.is_cuda else on_cpu:
+                step = n / m  # torch copies each pixel once, or twice, whatever the factor was
             places = _below(m, step, mode == "nearest-exact", pixelwise, input.dtype)
             y = torch.stack([pixels[min(place, n - 1)] for place in places], axis)
         elif n != m or (mode == "bicubic" and not (antialias or of_bytes)):

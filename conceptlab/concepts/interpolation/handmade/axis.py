@@ -25,7 +25,7 @@ class Axis(NamedTuple):
     @property
     def stays(self) -> bool:
         """Whether the new pixels are the old ones."""
-        at_once = self.smooth or self.mode == "linear" or (self.mode == "nearest" and self.pixelwise)
+        at_once = self.smooth or self.mode == "linear"
         return self.size == self.out and (at_once or self.factor in (0, 1))
 
     @property
@@ -33,8 +33,6 @@ class Axis(NamedTuple):
         """How often each pixel comes again, where that is all; else 0."""
         if self.size == 1:
             return self.out
-        if self.mode == "nearest" and self.pixelwise and self.out == 2 * self.size:
-            return 2  # whatever the factor was
         # a power of two, whose reciprocal is exact: no rounding can go another way
         times = self._times
         return times if self.mode.startswith("nearest") and times & (times - 1) == 0 else 0

@@ -43,11 +43,15 @@ def interpolate(
     if min(sizes) < 1 or 0 in input.shape[1:]:
         problem = "interpolate: Non-empty data tensor expected, input and output sizes should be greater than 0"
         _refuse(RuntimeError, problem, "channels, pixels to look at, and to make", f"{list(input.shape)} and {sizes}")
+    pixelwise, old = _is_pixelwise(input, sizes), input.shape[2:]
     if recompute_scale_factor:
         factors = [0.0] * len(sizes)
-    numbers = [number for axis in zip(input.shape[2:], sizes, factors, strict=True) for number in axis]
+    else:
+        times = _copies(input, mode, pixelwise)
+        factors = [0.0 if m in [n * t for t in times] else f for n, m, f in zip(old, sizes, factors, strict=True)]
+    numbers = [number for axis in zip(old, sizes, factors, strict=True) for number in axis]
     kind = mode if mode in _WITHOUT_CORNERS else _KINDS.get(mode, "linear")
-    return Resample.call(input, kind, align_corners, antialias, _is_pixelwise(input, sizes), *numbers)
+    return Resample.call(input, kind, align_corners, antialias, pixelwise, *numbers)
 
 
 def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[list[int], list[float]]:
@@ -94,6 +98,13 @@ def _is_pixelwise(x: Tensor, sizes: Sequence[int]) -> bool:
     """
     channels_last = x.dim() > 3 and x.shape[1] > 3 and x.movedim(1, -1).is_contiguous()
     return x.is_cuda or channels_last or (x.dim() == 4 and sum(sizes) <= 128)
+
+
+def _copies(x: Tensor, mode: str, pixelwise: bool) -> Sequence[int]:
+    """How often torch copies each pixel where that makes the new size, whatever the factor was."""
+    if x.is_cuda:
+        return (1,) if mode.startswith("nearest") and x.dim() == 4 else ()
+    return (1, 2) if mode == "nearest" and pixelwise else ()
 
 
 def _refuse(error: type[Exception], problem: str, expected: str, received: object) -> None:
