@@ -388,22 +388,38 @@ class DetachedInBackward(WrongForward):
         return tangent * 1
 
 
+class TwiceDifferentiable(WrongForward):
+    @staticmethod
+    def backward(ctx, grad_output):
+        return OnceDifferentiable.call(grad_output)
+
+    @staticmethod
+    def jvp(ctx, tangent):
+        return tangent * 1
+
+
 WRONG_RULES = [(WrongForward, "tangent"), (OnceDifferentiable, "forward over reverse")]
-MIXTURES = [
-    *WRONG_RULES,
-    (DetachedForward, "reverse over forward[1]"),
-    (DetachedInBackward, "reverse over forward over reverse"),
+ORDERS = [
+    (suite.forward_mode, WrongForward, "tangent"),
+    (suite.mixed_modes, OnceDifferentiable, "forward over reverse"),
+    (suite.mixed_modes, DetachedForward, "reverse over forward[1]"),
+    (suite.mixed_thirds, DetachedInBackward, "reverse over forward over reverse"),
+    (suite.third_derivatives, TwiceDifferentiable, "third derivative"),
 ]
 
 
-@pytest.mark.parametrize(("rule", "where"), MIXTURES)
-def test_forward_mode_is_checked_in_all_mixtures(rule, where):
+@pytest.mark.parametrize(("check", "rule", "where"), ORDERS)
+def test_each_mode_of_each_order_is_asked_by_itself(check, rule, where):
     part = part_like("silu")
 
     def wrong(input, inplace=False):
         return part.tiers["handmade"](rule.call(input))
 
-    assert where in str(suite.forward_mode(Target(part, wrong, "handmade")).failures[0])
+    assert where in str(check(Target(part, wrong, "handmade")).failures[0])
+    for one in (Target(part, part.tiers["handmade"], "handmade"), target(torch.tanh, "tanh")):
+        right = check(one)
+        right.raise_if_failed()
+        assert right.passed > 1
 
 
 def test_a_slip_of_a_check_is_no_refusal_of_torch():

@@ -28,6 +28,7 @@ from conceptlab.verify.suite.digits import cancellation
 from conceptlab.verify.suite.extremes import complex_numbers, expanded_inputs, extremes, tiny_inputs
 from conceptlab.verify.suite.laws import laws_of, names_of_laws
 from conceptlab.verify.suite.memory import flat_memory, no_graph_kept, saved_memory
+from conceptlab.verify.suite.mixed import mixed_modes, mixed_thirds, third_derivatives
 from conceptlab.verify.suite.precision import half_precision, half_tangents, precision, rounded_once
 from conceptlab.verify.suite.randomness import law_of_the_draw, random_stream
 from conceptlab.verify.suite.references import reference
@@ -79,6 +80,9 @@ CHECKS: Mapping[Kind, tuple[Check, ...]] = {
         shifted_and_scaled,
         layouts,
         forward_mode,
+        mixed_modes,
+        mixed_thirds,
+        third_derivatives,
         derivatives_beyond_torch,
         vmapped,
         precision,
