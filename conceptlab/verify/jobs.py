@@ -69,7 +69,7 @@ def verify_job(
 
 def _run_check(supervisor: Supervisor, check: dict, patience: int, request: dict) -> tuple[Result, int]:
     """Run a check, and again without the samples that hung or crashed; also how many those were."""
-    limit = supervisor.time_limit * (10 if check["slow"] else 1)
+    limit = supervisor.time_limit * (10 if check["long"] else 1)
     lost: list[Lost] = []
     notes: tuple[str, ...] = ()
     result = None

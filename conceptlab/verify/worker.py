@@ -22,7 +22,7 @@ from conceptlab.core import registry
 from conceptlab.core.samples import Sample
 from conceptlab.verify import select
 from conceptlab.verify.running import result_of
-from conceptlab.verify.suite import SLOW
+from conceptlab.verify.suite import LONG
 from conceptlab.verify.tally import describe
 from conceptlab.verify.target import Target, target, tier_of
 
@@ -83,7 +83,7 @@ def _described(request: Plain) -> Plain:
     except BaseException as error:  # SystemExit, too: whatever a module does when it is imported
         path = request["target"]["implementation"]
         return {"refused": f"{path}: its import raises {type(error).__name__}: {error}"}
-    checks = [{"check": str(c), "says": c.says, "slow": c.check in SLOW} for c in chosen]
+    checks = [{"check": str(c), "says": c.says, "long": c.check in LONG} for c in chosen]
     return {"target": str(aim), "like": aim.part.name, "checks": checks, "notes": notes}
 
 

@@ -151,8 +151,10 @@ OF_OUR_OWN = frozenset(
 """What nobody else is asked for: a layer of somebody's own may be made of whatever they like."""
 
 SLOW = frozenset({gradgradcheck, compiled, purity, layers.pure, layers.compiled_layer, compiled_once, inductor})
-"""What takes long by itself: a quick run leaves it out, and a sample may take ten times the time limit."""
+"""What takes long by itself: a quick run leaves it out."""
 
+LONG = SLOW | {gradcheck, flat_memory}
+"""What calls, or compiles, one sample many times: it may take ten times the time limit."""
 FULL_RUN = frozenset({inductor})
 """What takes seconds for each part: `make verify` and `make test-complete` run it, `make test` does not."""
 
