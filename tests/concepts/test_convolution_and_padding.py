@@ -141,3 +141,11 @@ def test_one_seed_gives_the_same_layer(mode):
     ours = registry.parts["Conv2d"].tiers["handmade"](4, 3, 3, **settings)
     check_same(dict(ours.state_dict()), dict(theirs.state_dict()), "weights")
     check_same(ours(X.float()), theirs(X.float()), "value", bound=1e-6)
+
+
+def test_channels_that_overlap_in_memory_are_not_last():
+    """Copies, of which `conceptlab verify` makes its inputs, do not overlap."""
+    x = torch.arange(60.0).as_strided((1, 4, 3, 4), (60, 1, 8, 2))
+    received, expected = registry.parts["pad"].tiers["handmade"](x, (1, 1)), F.pad(x, (1, 1))
+    assert torch.equal(received, expected)
+    assert received.stride() == expected.stride() == (72, 18, 6, 1)

@@ -80,7 +80,7 @@ class _Fold(Rule):
                 if source is not None:
                     source += border.sum(axis, keepdim=True) if mode == "replicate" else _mirrored(border, axis, mode)
             folded = folded.narrow(axis, left, size)
-        return folded.clone(memory_format=torch.contiguous_format)
+        return folded.clone()
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -228,7 +228,7 @@ def _check_borders(input: Tensor, pad: Sequence[int], mode: str, value: float | 
         # a mirror does not repeat the edge; a ring goes round in what is left after cutting
         size = input.shape[axis]
         limit = size - 1 if mode == "reflect" else size + min(left, 0) + min(right, 0)
-        if mode != "replicate" and max(left, right, 0) > max(limit, 0):
+        if mode != "replicate" and max(left, right) > limit:
             raise RuntimeError(
                 message(
                     "pad: Padding size should be less than the corresponding input dimension"

@@ -39,10 +39,16 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("replicate, cut more than there is", (randn(2, 3, 4), (-6, 5), "replicate"))
     yield Sample("constant, value", (randn(2, 3), (1, 2, 2, 1), "constant", -2.5))
     yield Sample("constant, infinity", (randn(2, 3), (1, 2), "constant", float("inf")))
+    turned = randn(2, 3, 5, 4).detach().contiguous(memory_format=torch.channels_last).transpose(2, 3)
+    yield Sample("constant, channels last, turned", (turned.requires_grad_(), (1, 2, 0, 1)))
+    # which, scattered, have the strides of an image whose channels lie side by side
+    yield Sample("constant, two channels", (randn(2, 2, 5, 4), (1, 2, 2, 1)))
+    yield Sample("constant, images of one pixel", (randn(2, 3, 1, 1), (1, 2, 0, 1)))
     yield Sample("constant, four axes", (randn(2, 1, 2, 3), (1, 0, 0, 1, 2, 0, 1, 1)))
     yield Sample("constant, no axes", (randn(2, 3), ()))
     yield Sample("constant, no width", (randn(2, 3, 0), (1, 2)))
     yield Sample("constant, Booleans", (torch.tensor([[True, False]]), (1, 1), "constant", 1))
+    yield Sample("circular, Booleans", (torch.tensor([[[True, False, False]]]), (1, 1), "circular"))
     yield Sample("constant, a fraction into integers", (torch.tensor([[3, 4]]), (1, 1), "constant", 1.5))
 
 
@@ -61,12 +67,15 @@ def refused(part_name: str) -> Iterator[Sample]:
         yield Sample(f"{mode}, a value", (x, (1, 1), mode, 2.0))
         yield Sample(f"{mode}, all axes", (x, (1, 1, 1, 1, 1, 1), mode))
         yield Sample(f"{mode}, no axis", (x, (), mode))
+        yield Sample(f"{mode}, no axis of a matrix", (torch.ones(2, 3), (), mode))
+        yield Sample(f"{mode}, four axes", (torch.ones(2, 2, 2, 2, 2), (0,) * 8, mode))
         yield Sample(f"{mode}, too many axes before", (torch.ones(2, 2, 3, 4), (1, 1), mode))
     for mode in ("reflect", "replicate"):
         for cuts in ((-2, -2), (-4, 0), (2, -6)):
             yield Sample(f"{mode}, nothing left", (x, cuts, mode))
         yield Sample(f"{mode}, Booleans", (x > 0, (1, 1), mode))
         yield Sample(f"{mode}, no width", (torch.ones(2, 3, 0), (1, 1), mode))
+        yield Sample(f"{mode}, no channels", (torch.ones(2, 0, 4), (1, 1), mode))
     for wide in ((4, 0), (0, 4), (9, 0)):
         yield Sample("reflect, wider than the image", (x, wide, "reflect"))
     for wide in ((5, 0), (0, 5)):

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.core import Rule, indicator, keep, mask, message, require_floating, save, slope, wide
+from conceptlab.core import Rule, indicator, keep, mask, message, require_floating, save, slope
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -70,8 +70,7 @@ class _PReLU(Rule):
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor, weight_tangent: Tensor) -> Tensor:
         x, weight = ctx.saved_tensors
-        z = wide(x)
-        return (x_tangent * slope(z, weight) + _where_bent(z) * weight_tangent).to(x.dtype)
+        return x_tangent * slope(x, weight) + _where_bent(x) * weight_tangent
 
 
 def _where_bent(x: Tensor) -> Tensor:
