@@ -28,8 +28,8 @@ the second term 0 where $r_x = 0$; likewise for $y$. Forward mode has the same t
 $$ \dot s = \frac{1}{n_x n_y} \sum_i (\dot x_i y_i + x_i \dot y_i) - s \left( \frac{\dot n_x}{n_x} +
    \frac{\dot n_y}{n_y} \right) $$
 
-where $\dot n = \dot r$, but 0 where $r < \varepsilon$: here, unlike in its backward pass, torch differentiates the
-maximum.
+where $\dot n = \dot r$, but 0 where $r < \varepsilon$ and half of it where they are equal: here, unlike in its backward
+pass, torch differentiates the maximum.
 """
 
 import math
@@ -44,7 +44,7 @@ from conceptlab.core import ElementwiseRule, Rule, is_recorded, message, room, s
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     if not isinstance(p, int | float):
         _refuse("pairwise_distance", TypeError, "argument 'p' must be float", "a number", repr(p))
-    distance = _Norm.call(wide(x1) - wide(x2) + eps, float(p), keepdim)
+    distance = _Norm.call(wide(x1) - wide(x2) + eps, p, keepdim)
     return distance.to(_dtype(x1, x2)) if {x1.dtype, x2.dtype} & {torch.float16, torch.bfloat16} else distance
 
 
@@ -54,10 +54,10 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         _refuse("cosine_similarity", RuntimeError, "expected common dtype to be floating point", "fractions", dtype)
     if not eps >= 0:
         _refuse("cosine_similarity", RuntimeError, "eps must be non-negative", "eps >= 0", f"got: {eps}")
-    x, y = (wide(z if z.is_floating_point() else z.to(dtype)) for z in (x1, x2))
-    x, y = _of_one_length(x, y, dim)
+    vectors = [wide(z if z.is_floating_point() else z.to(dtype)) for z in (x1, x2)]
+    similarity, *_ = _Cosine.call(*_of_one_length(vectors, dim), dim, eps)
     # a sum over one number, and no view: whoever overwrites it may not reach what backward needs
-    return _Cosine.call(x, y, dim, eps)[0].sum(dim).to(dtype)
+    return similarity.sum(dim).to(dtype)
 
 
 class _Norm(Rule):
@@ -154,7 +154,7 @@ class _Cosine(Rule):
             (_inverse(r) * (z * t)).sum(ctx.dim, keepdim=True) for z, t, r in ((x, x_t, r_x), (y, y_t, r_y))
         )
         straight = (x_t * y + x * y_t).sum(ctx.dim, keepdim=True) / n_x / n_y
-        n_x_t, n_y_t = r_x_t.masked_fill(r_x < ctx.eps, 0), r_y_t.masked_fill(r_y < ctx.eps, 0)
+        n_x_t, n_y_t = (r_t * _slope_of_maximum(r, ctx.eps) for r_t, r in ((r_x_t, r_x), (r_y_t, r_y)))
         return straight - s * (n_x_t / n_x + n_y_t / n_y), r_x_t, r_y_t
 
 
@@ -168,6 +168,11 @@ def _by_one(x: Tensor, y: Tensor, r: Tensor, h: Tensor | None, by_both: Tensor, 
 def _inverse(r: Tensor) -> Tensor:
     """1 / r, and 0 for the vector without length, which has no direction."""
     return r.reciprocal().masked_fill(r == 0, 0)
+
+
+def _slope_of_maximum(r: Tensor, eps: float) -> Tensor:
+    """∂max(r, ε)/∂r: 0, 1, and a half where the two are equal."""
+    return ((r > eps).to(r.dtype) + (r >= eps).to(r.dtype)) / 2
 
 
 def _at_least(r: Tensor, eps: float) -> Tensor:
@@ -186,25 +191,25 @@ class _AtLeast(ElementwiseRule):
         return v
 
 
-def _of_one_length(x: Tensor, y: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+def _of_one_length(vectors: list[Tensor], dim: int) -> list[Tensor]:
     """Both with as many axes and, along ``dim``, as many numbers; the other axes may still broadcast."""
     try:
-        shape = torch.broadcast_shapes(x.shape, y.shape)
+        shape = torch.broadcast_shapes(*(z.shape for z in vectors))
     except RuntimeError:
-        sizes = f"{tuple(x.shape)} and {tuple(y.shape)}"
+        sizes = " and ".join(str(tuple(z.shape)) for z in vectors)
         _refuse("cosine_similarity", RuntimeError, "The sizes of tensors must match", "sizes that broadcast", sizes)
     D = max(len(shape), 1)
     if not -D <= dim < D:
         expected = f"Dimension out of range (expected to be in range of [{-D}, {D - 1}]"
         _refuse("cosine_similarity", IndexError, expected, f"an axis of {tuple(shape)} as dim", f"got {dim}")
-    if x.shape == y.shape:
-        return x, y
+    if vectors[0].shape == vectors[1].shape:
+        return vectors
     both = []
-    for z in (x, y):
+    for z in vectors:
         own = [1] * (len(shape) - z.dim()) + list(z.shape)
         own[dim] = shape[dim]
         both.append(z.expand(own))
-    return both[0], both[1]
+    return both
 
 
 def _refuse(where: str, error: type[Exception], problem: str, expected: str, received: object) -> NoReturn:

@@ -39,11 +39,14 @@ def _distances(x) -> Iterator[Sample]:
         yield Sample(f"p={p}, kept", (x(2, 3, 4), x(4)), {"p": p, "keepdim": True, "eps": 0.1})
         ends = torch.tensor([[math.inf, 1], [-math.inf, 1], [math.nan, 1], [1e30, 1]], dtype=dtype, requires_grad=True)
         yield Sample(f"p={p}, extremes", (ends, torch.zeros(2, dtype=dtype)), {"p": p}, smooth=False)
-    ties = torch.tensor([[2.0, -2.0, 1.0, 1.0]], dtype=dtype, requires_grad=True)
+    # of three each, whose share no precision has exactly
+    ties = torch.tensor([[2.0, -2.0, 2.0, 1.0, 1.0, 1.0]], dtype=dtype, requires_grad=True)
     for p in (math.inf, -math.inf):
-        yield Sample(f"p={p}, ties", (ties, torch.zeros(1, 4, dtype=dtype)), {"p": p, "eps": 0.0}, smooth=False)
+        yield Sample(f"p={p}, ties", (ties, torch.zeros(1, 6, dtype=dtype)), {"p": p, "eps": 0.0}, smooth=False)
     yield Sample("a number", (x().detach(), x().detach()))
     yield Sample("a number, kept", (x(), x()), {"p": math.inf, "keepdim": True})
+    yield Sample("a number for many", (x(), x(4)))
+    yield Sample("many for a number", (x(4), x()), {"p": 1})
     yield Sample("all pairs", (x(3, 1, 4), x(1, 2, 4)))
     yield Sample("one number for many", (x(3, 1), x(3, 4)))
     yield Sample("no vectors", (x(0, 4), x(0, 4)))
@@ -55,6 +58,10 @@ def _distances(x) -> Iterator[Sample]:
     yield Sample("whole numbers", (whole, torch.ones_like(whole)), {"eps": 0.0})
     yield Sample("whole numbers beside fractions", (torch.arange(12).reshape(3, 4), x(3, 4)))
     yield Sample("another dtype", (x(3, 4), x(3, 4).detach().bfloat16()))
+    # a number takes the dtype of the vectors beside it
+    vectors, number = torch.tensor([[3.0, 4.0]], dtype=torch.bfloat16), torch.tensor(0.0, dtype=dtype)
+    yield Sample("half precision beside a number", (vectors, number), {"p": 1.0, "eps": 0.0})
+    yield Sample("a number beside half precision", (number, vectors), {"p": 1.0, "eps": 0.0})
 
 
 def _similarities(x) -> Iterator[Sample]:
@@ -65,6 +72,9 @@ def _similarities(x) -> Iterator[Sample]:
     # the second is shorter than eps and not 0; the derivative is no derivative there
     yield Sample("short", (short, x(3, 2)), {"eps": 0.1}, smooth=False)
     yield Sample("both short", (short, short.detach().flip(0).requires_grad_()), {"eps": 0.1}, smooth=False)
+    long = torch.tensor([[8.0, 6.0], [6.0, 8.0], [3.0, 4.0]], dtype=dtype, requires_grad=True)
+    yield Sample("as long as eps", (short, x(3, 2)), {"eps": 5.0}, smooth=False)
+    yield Sample("the second as long as eps", (short.detach() + 9, long), {"eps": 10.0}, smooth=False)
     yield Sample("eps=0", (x(3, 4), x(3, 4)), {"eps": 0.0})
     yield Sample("all pairs", (x(3, 1, 4), x(1, 2, 4)), {"dim": 2})
     yield Sample("all pairs, of columns", (x(1, 4, 3), x(2, 4, 1)), {"dim": 1})
@@ -99,6 +109,8 @@ def refused(part: str) -> Iterator[Sample]:
         yield Sample("sizes", (x, y))
         for dim in (2, -3):
             yield Sample(f"dim={dim}", (x, x), {"dim": dim})
+            yield Sample(f"dim={dim}, one for many", (x, x[:1]), {"dim": dim})
+        yield Sample("dim=1, one number for many", (x[0], x[0, :1]), {"dim": 1})
         yield Sample("no axis", (torch.randn(()), torch.randn(())))
         yield Sample("one axis", (x[0], x[0]))
         yield Sample("whole numbers", (whole, whole))
