@@ -24,12 +24,14 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         extremes += [math.nan, -math.nan]  # NaN has a sign, too
     inputs = {
         "extremes": torch.tensor(extremes, dtype=dtype),
+        # by themselves: beside 1e30 nothing else counts in what is added up
+        "kinks": torch.tensor([0.0, -0.0, 1.0, -1.0, 6.0], dtype=dtype),
         "image": torch.randn(2, 3, 5, 4, dtype=dtype),
         "empty": torch.empty(0, 3, dtype=dtype),
     }
     for name, x in inputs.items():
         x.requires_grad_()
-        smooth = name != "extremes"
+        smooth = name not in ("extremes", "kinks")
         if part == "threshold":
             yield Sample(name, (x, 0.1, 20.0), smooth=smooth)
             yield Sample(f"{name}-infinite", (x, 0.1, -math.inf), smooth=smooth)

@@ -9,9 +9,9 @@ $N$ is the largest $|x_i|$ for $p = \infty$, the smallest for $-\infty$, and how
 
 **Backward.** Let $g_i = \partial L / \partial y_i$. $x_i$ reaches $L$ straight, with slope $1 / D$, and through $N$,
 an output of the rule as well since backward uses it. $g_N$ is what comes in through it from outside; and where $N$ is
-smaller than $\varepsilon$, $D$ does not depend on it:
+no larger than $\varepsilon$, $D$ does not depend on it:
 
-$$ \frac{\partial L}{\partial N} = g_N - [N \ge \varepsilon]\, \frac{1}{D^2} \sum_i g_i x_i, \qquad
+$$ \frac{\partial L}{\partial N} = g_N - [N > \varepsilon]\, \frac{1}{D^2} \sum_i g_i x_i, \qquad
    \frac{\partial L}{\partial x_i} = \frac{g_i}{D} + \frac{\partial L}{\partial N}\, \frac{\partial N}{\partial x_i} $$
 
 The outer power has the slope $\tfrac1p N^{1 - p}$, the inner one $p\, |x_i|^{p-1} \operatorname{sign} x_i$:
@@ -23,7 +23,7 @@ it is 0 everywhere, and for $p = \pm\infty$ only those $x_i$ count that are the 
 evenly. $N$ may be 0, and $D$ stands in its place: where they differ, the factor in front is 0.
 
 **Forward mode**: $\dot N = \sum_i \tfrac{\partial N}{\partial x_i} \dot x_i$, and $\dot y_i = \tfrac1D (\dot x_i - y_i
-[N \ge \varepsilon] \dot N)$.
+[N > \varepsilon] \dot N)$.
 """
 
 import math
@@ -77,7 +77,7 @@ class _Normalize(Rule):
         grad_x = g / length
         if ctx.p != 0:  # whose N is constant; 0 times what may be infinite is not 0
             by_length = -(g * z).sum(ctx.dims, keepdim=True) / length / length
-            by_norm = torch.where(norm >= ctx.eps, by_length, 0)
+            by_norm = torch.where(norm > ctx.eps, by_length, 0)
             if g_norm is not None:
                 by_norm = by_norm + g_norm
             of_each, of_all = _slope(z, norm, length, ctx.p, ctx.dims)
@@ -92,7 +92,7 @@ class _Normalize(Rule):
             return (z_t / length).to(x.dtype), torch.zeros_like(norm)
         of_each, of_all = _slope(z, norm, length, ctx.p, ctx.dims)
         norm_t = (of_each * z_t).sum(ctx.dims, keepdim=True) * of_all
-        length_t = torch.where(norm >= ctx.eps, norm_t, 0)
+        length_t = torch.where(norm > ctx.eps, norm_t, 0)
         return ((z_t - z / length * length_t) / length).to(x.dtype), norm_t
 
 

@@ -70,7 +70,8 @@ class _PReLU(Rule):
     @staticmethod
     def jvp(ctx: Any, x_tangent: Tensor, weight_tangent: Tensor) -> Tensor:
         x, weight = ctx.saved_tensors
-        return x_tangent * slope(x, weight) + _where_bent(x) * weight_tangent
+        # at 0 torch takes the slope 1 here, and the weight in its backward pass
+        return torch.where(x >= 0, x_tangent, x_tangent * weight + x * weight_tangent)
 
 
 def _where_bent(x: Tensor) -> Tensor:
