@@ -143,7 +143,7 @@ def _is_channels_last(x: Tensor) -> bool:
     if x.dim() not in (4, 5) or x.stride(1) != 1:
         return False
     batch, _, *space = x.stride()
-    return sorted(space, reverse=True) == space and batch >= space[0] and space[-1] >= max(x.shape[1], 2)
+    return sorted(space, reverse=True) == space and batch >= space[0] and space[-1] >= x.shape[1]
 
 
 def _check(input: Tensor, pad: Sequence[int], mode: str, value: float | None) -> None:

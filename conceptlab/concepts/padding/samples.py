@@ -41,8 +41,8 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("constant, infinity", (randn(2, 3), (1, 2), "constant", float("inf")))
     turned = randn(2, 3, 5, 4).detach().contiguous(memory_format=torch.channels_last).transpose(2, 3)
     yield Sample("constant, channels last, turned", (turned.requires_grad_(), (1, 2, 0, 1)))
-    # which, scattered, have the strides of an image whose channels lie side by side
-    yield Sample("constant, two channels", (randn(2, 2, 5, 4), (1, 2, 2, 1)))
+    between = randn(5, 4, 2, 3).detach().permute(2, 3, 0, 1)
+    yield Sample("constant, channels last, the batch between", (between.requires_grad_(), (1, 2, 0, 1)))
     yield Sample("constant, images of one pixel", (randn(2, 3, 1, 1), (1, 2, 0, 1)))
     yield Sample("constant, four axes", (randn(2, 1, 2, 3), (1, 0, 0, 1, 2, 0, 1, 1)))
     yield Sample("constant, no axes", (randn(2, 3), ()))
