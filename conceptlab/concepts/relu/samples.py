@@ -25,7 +25,7 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
     inputs = {
         "extremes": torch.tensor(extremes, dtype=dtype),
         # by themselves: beside 1e30 nothing else counts in what is added up
-        "kinks": torch.tensor([0.0, -0.0, 1.0, -1.0, 6.0], dtype=dtype),
+        "kinks": torch.tensor([0.0, -0.0, 1.0, -1.0, 6.0, -6.0, 3.0], dtype=dtype),
         "image": torch.randn(2, 3, 5, 4, dtype=dtype),
         "empty": torch.empty(0, 3, dtype=dtype),
     }
