@@ -1,5 +1,7 @@
 """What the generic checks do not say of attention: memory formats, forward mode, nested tensors, memory."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -104,3 +106,27 @@ def test_memory_grows_with_the_length_and_not_with_its_square():
         return peak_bytes(lambda: torch.autograd.grad(call(q, k, v, is_causal=True).sum(), (q, k, v)), "cpu")
 
     assert peak(4096) < 2.2 * peak(2048)
+
+
+def test_a_key_that_is_not_seen_may_be_infinite():
+    """As in torch's fused kernel, which does without the key; its other code adds -inf to its score."""
+    q, k, v = (torch.randn(2, 4, 8) for _ in range(3))
+    k[:, -1] = math.inf
+    expected = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    received = attention("handmade")(q, k, v, is_causal=True)
+    assert received[:, :-1].isfinite().all()
+    torch.testing.assert_close(received, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize(("queries", "keys"), [(3, 140), (140, 300)])
+def test_compiled_a_block_of_keys_at_a_time(queries, keys):
+    """The gradients of the blocks are joined there, with zeros for keys that no query sees."""
+    q, k, v = (torch.randn(2, length, 2, dtype=torch.float64, requires_grad=True) for length in (queries, keys, keys))
+    g = torch.randn(2, queries, 2, dtype=torch.float64)
+
+    def gradients(call):
+        return torch.autograd.grad(call(q, k, v, is_causal=True), (q, k, v), g)
+
+    expected = gradients(F.scaled_dot_product_attention)
+    received = gradients(torch.compile(attention("handmade"), fullgraph=True, backend="aot_eager"))
+    torch.testing.assert_close(received, expected, rtol=1e-9, atol=1e-12)

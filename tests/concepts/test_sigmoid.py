@@ -58,3 +58,15 @@ def test_in_place_spellings(spelling, tier):
     check_same(ours.output, theirs.output, "value")
     check_same(ours.arguments, theirs.arguments, "input afterwards")
     check_same(gradients(ours), gradients(theirs), "gradient")
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_gradient_of_tanh_is_rounded_once(dtype):
+    """It is told from the result, as that is kept; but for that, its error is half a digit at most."""
+    x = (torch.rand(1000) - 0.5).to(dtype).requires_grad_()
+    g = torch.randn(1000).to(dtype)
+    y = registry.parts["tanh"].tiers["handmade"](x)
+    (received,) = torch.autograd.grad(y, x, g)
+    exact = g.double() * (1 - y.detach().double() ** 2)
+    digit = torch.finfo(dtype).eps * exact.abs().clamp(min=torch.finfo(dtype).smallest_normal)
+    assert ((received.double() - exact).abs() <= 0.501 * digit).all()

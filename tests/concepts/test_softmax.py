@@ -30,6 +30,11 @@ def test_refused(name):
         function(torch.ones(2, 3), 2)
 
 
+def test_gumbel_softmax_of_integers_is_refused_in_words():
+    with pytest.raises(RuntimeError, match=r"must be a floating point(?s:.)*logits\.float\(\)"):
+        ours.gumbel_softmax(torch.arange(3))
+
+
 @pytest.mark.parametrize("tier", ["naive", "handmade"])
 def test_softmax2d_refuses_vectors(tier):
     cls = registry.parts["Softmax2d"].tiers[tier]

@@ -68,7 +68,8 @@ def arranged(
         _heads_second(query, lead),
         _heads_second(key, lead),
         _heads_second(value, lead),
-        None if attn_mask is None else _mask_heads_second(attn_mask, lead, L, S),
+        # where there is nothing to compute, torch does not look at the mask
+        None if attn_mask is None or 0 in (*lead, L, S, value.shape[-1]) else _mask_heads_second(attn_mask, lead, L, S),
         None if kept is None else _heads_second(kept, lead),
         float(scale),
         1 / (1 - dropout_p) if dropout_p < 1 else 1.0,

@@ -24,14 +24,15 @@ def scaled_dot_product_attention(
         raise RuntimeError("Explicit attn_mask should not be set when is_causal=True.")
     if enable_gqa:
         key, value = (each.repeat_interleave(query.shape[-3] // each.shape[-3], dim=-3) for each in (key, value))
-    bias = _bias(query, key, attn_mask, is_causal)
     if scale is None:
         scale = 1 / math.sqrt(max(query.shape[-1], 1))
-    if query.shape[-2] == 0 or key.shape[-2] == 0:
+    L, S = query.shape[-2], key.shape[-2]
+    if L == 0 or S == 0:
         return (query @ key.mT) @ value  # no query: nothing; no key: zeros
+    bias = _bias(query, key, attn_mask, is_causal)
     kept = _kept(query @ key.mT, dropout_p)
     rows = []
-    for n in range(query.shape[-2]):
+    for n in range(L):
         likeness = (query[..., n : n + 1, :] * key).sum(-1) * scale + bias[..., n, :]
         weights = _softmax(likeness) * kept[..., n, :]
         rows.append((weights.unsqueeze(-1) * value).sum(-2))

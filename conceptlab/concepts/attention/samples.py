@@ -29,6 +29,7 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("one batch of all", (x(3, 4), x(2, 1, 5, 4), x(3, 5, 2)))
     yield Sample("causal, more queries", three(2, L=5, S=3), {"is_causal": True})
     yield Sample("causal, more keys", three(2, L=3, S=5), {"is_causal": True, "scale": -0.7})
+    yield Sample("no scale", three(2), {"scale": 0.0})
     yield Sample("groups of heads", (x(2, 4, 3, 4), x(2, 2, 5, 4), x(2, 1, 5, 2)), {"enable_gqa": True})
     for shape in ((3, 5), (5,), (1, 5), (3, 1), (2, 1, 3, 5), (2, 2, 1, 1)):
         # of what is added to a whole row the gradient is 0, and what is computed rounding
@@ -63,6 +64,7 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
     for name, sizes in {"keys": {"S": 0}, "queries": {"L": 0}, "values": {"Ev": 0}}.items():
         yield Sample(f"no {name}", three(2, **sizes))
         yield Sample(f"no {name}, mask", (*three(2, **sizes), torch.ones(1, 1, dtype=torch.bool)))
+    yield Sample("no queries, a mask for three", (*three(2, L=0), torch.ones(3, 5, dtype=torch.bool)))
     yield Sample("no features", three(2, E=0))
     yield Sample("no heads", three(2, 0))
     q, k, v = three(2)

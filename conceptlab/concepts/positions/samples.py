@@ -65,7 +65,7 @@ def _rotary(x: Callable[..., Tensor]) -> Iterator[Sample]:
     yield Sample("heads behind time", (x(2, 5, 3, 4), torch.arange(5).unsqueeze(1)))
     yield Sample("between words", (x(2, 5, 4), x(5)))
     yield Sample("times", (x(40, 2), x(40)))
-    yield Sample("between words, a part, halves", (x(2, 3, 5, 6), x(2, 1, 5), 100.0, False, 4))
+    yield Sample("between words, a part, halves", (x(4, 3, 5, 6), x(4, 1, 5), 100.0, False, 4))
     yield Sample("one vector", (x(4), torch.tensor(3)))
     yield Sample("far away", (x(5, 4), 100_000))
     yield Sample("no sequences", (x(0, 5, 4),))

@@ -184,7 +184,7 @@ def _gradients_in_portions(
         for x, needs in zip(tensors[:3], needed, strict=False)
     )
     # a sum, where heads have the mask in common
-    of_bias = torch.zeros_like(tensors.bias, dtype=dtype) if tensors.bias is not None and needed[3] else None
+    of_bias = torch.zeros_like(tensors.bias, dtype=dtype) if needed[3] else None  # type: ignore[arg-type]
     rooms = Rooms(outcome[0])
     for part in portions(tensors, options, rooms, (*outcome, of_q), (of_k, of_v), (of_bias,)):
         *own, q_out = part.by_query

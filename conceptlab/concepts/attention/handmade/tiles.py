@@ -87,9 +87,9 @@ class Rooms:
         return known.as_strided(shape, (rows * columns, columns, 1))
 
     def hidden(self, rows: int, columns: int, like: Tensor) -> Tensor:
-        """-∞ right of the diagonal, for keys that come after their query, and 0 elsewhere."""
+        """-∞ right of the diagonal, for keys that come after their query, and 0 elsewhere. The first is the largest."""
         known = self._known.get("hidden")
-        if known is None or known.shape[0] < rows or known.shape[1] < columns:
+        if known is None:
             known = self._known["hidden"] = like.new_full((rows, columns), -math.inf).triu_(1)
         return known if known.shape == (rows, columns) else known[:rows, :columns]
 
@@ -196,9 +196,6 @@ def of_seen(tile: Tile, rooms: Rooms) -> Tensor:
     z = tile.z
     if not tile.causal:
         return z
-    if is_recorded():
-        future = torch.ones(z.shape[-2:], dtype=torch.bool, device=z.device).triu(1)
-        return z.masked_fill(future, -math.inf)
     # the score itself must not count: it may be infinite
     z.tril_()
     L, S = z.shape[-2:]
