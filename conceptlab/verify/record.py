@@ -86,9 +86,14 @@ class Record:
             "conditions": {**self.conditions, "minutes": round(minutes, 1)},
             "reports": [report.as_dict() for report in self.reports],
         }
-        unfinished = self.path.with_name(f"{self.path.name}.unfinished")
-        unfinished.write_text(json.dumps(plain, indent=2) + "\n")
-        unfinished.replace(self.path)
+        write_whole(self.path, plain)
+
+
+def write_whole(path: Path, plain: Any) -> None:
+    """Write a JSON file, which at any time is the old one or the new one, and whole."""
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_text(json.dumps(plain, indent=2) + "\n")
+    unfinished.replace(path)
 
 
 def _wrong(expected: str, received: str, remedy: str) -> ValueError:

@@ -11,8 +11,10 @@ from types import ModuleType
 import pytest
 
 from conceptlab.core import registry
-from conceptlab.verify.mutants import Baseline, Reviewed, baseline, mutants_of, run, tier_files
+from conceptlab.verify.mutants import Baseline, Reviewed, Verdict, baseline, mutants_of, run, tier_files
+from conceptlab.verify.mutants import __main__ as program
 from conceptlab.verify.mutants.operators import OPERATORS
+from conceptlab.verify.mutants.record import Verdicts
 from conceptlab.verify.target import Target
 
 REORDERED = "tuple((None if t is None else t.reshape(-1).flip(0).reshape(t.shape) for t in ctx.saved_tensors))"
@@ -221,6 +223,41 @@ def test_all_that_is_listed_is_there():
     for file in files:
         source = file.path.read_text()
         reviewed.check(file.name, source, mutants_of(source, file.name, reviewed.speed_of(file.name)))
+
+
+def test_what_was_found_outlives_an_interruption(tmp_path, monkeypatch, capsys):
+    """Each verdict is in the file at once, and the next run goes on from it; what survived is run again."""
+
+    def judged(mutants, *_):
+        asked.extend(mutants)
+        for mutant, status in zip(mutants, ("killed", "survived"), strict=False):
+            yield Verdict(mutant, status, "relu-handmade values", 0.5)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "_judged", judged)
+    path, calls = tmp_path / "f.json", []
+    for options in ([], ["--resume"]):
+        asked = []
+        assert program.main(["linear", "--json", str(path), *options]) == 130
+        calls.append(asked)
+    (killed, survived, *_), again = calls
+    assert killed not in again
+    assert survived in again
+    assert json.loads(path.read_text())[0]["key"] == killed.key
+    assert "--resume goes on from there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(None, "file that can be read"), ("[1]", "that --json wrote"), ("{", "that --json wrote")]
+)
+def test_a_file_that_is_none_is_named(content, what, tmp_path):
+    path = tmp_path / "f.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(SystemExit, match=rf"--resume: expected (?s:.)*{what}"):
+        Verdicts(path).resume([])
+    with pytest.raises(SystemExit, match="--json FILE"):
+        Verdicts(None).resume([])
 
 
 COVERED = ("linear", "softmax")

@@ -2,6 +2,7 @@
 
 ``python -m conceptlab.verify.mutants softmax`` says of each change whether it was killed, survived, is equivalent, or
 not viable. What survives is a missing check, a missing sample, or equivalent: then `equivalent.toml` says why.
+``--json FILE`` keeps each verdict as it comes, and ``--resume`` goes on from there.
 
 (mutmut and cosmic-ray write the changed files to disk and start a test run for each; importing torch alone takes three
 seconds. Here a process that has torch, the samples and everything else is forked for each mutant.)

@@ -1,17 +1,15 @@
 """The command ``python -m conceptlab.verify.mutants``."""
 
 import argparse
-import json
 import random
 import sys
 import time
-from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from conceptlab.core import did_you_mean, message, registry
 from conceptlab.verify.mutants import (
@@ -25,9 +23,8 @@ from conceptlab.verify.mutants import (
     run,
     tier_files,
 )
+from conceptlab.verify.mutants.record import Verdicts
 from conceptlab.verify.mutants.reviewed import SHARE
-
-STATUSES = ("killed", "survived", "equivalent", "not viable")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -35,19 +32,53 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(1)
     began, out, reviewed = time.monotonic(), Console(), Reviewed.read()
-    reviewed.check_files(file.name for file in tier_files([], options.tier))
     files = {f.name: f for f in _chosen(options)}
+    mutants = _mutants(files, reviewed, options)
+    total = len(mutants)
+    # in an order that is drawn, so that what is reached in the time is a sample
+    mutants = random.Random(options.seed).sample(mutants, min(total, options.sample or total))
+    verdicts = Verdicts(options.json)
+    if options.resume:
+        verdicts.resume(mutants)
+    missing = [mutant for mutant in mutants if mutant not in verdicts]
+    try:
+        for verdict in _judged(missing, files, reviewed, options, began, out):
+            verdicts.add(verdict)
+        ended = None
+    except KeyboardInterrupt:
+        ended = "Interrupted; " + ("--resume goes on from there." if options.json else "--json FILE would keep them.")
+    out.print(verdicts.table())
+    if len(verdicts) < total:
+        out.print(f"A sample of {len(verdicts)} of {total} mutants, seed {options.seed}.")
+    took = time.monotonic() - began
+    out.print(f"{len(verdicts)} mutants in {took:.0f} s; {verdicts.share:.1%} equivalent, {SHARE:.0%} allowed")
+    if ended:
+        print(ended, file=sys.stderr)
+        return 130
+    return int(verdicts.count("survived") > 0 or verdicts.share > SHARE)
+
+
+def _mutants(files: dict[str, TierFile], reviewed: Reviewed, options: argparse.Namespace) -> list[Mutant]:
+    """All that are asked for, once the list of what has been reviewed is known to be about code that is there."""
+    reviewed.check_files(file.name for file in tier_files([], options.tier))
     mutants: list[Mutant] = []
     for name, file in files.items():
         source = file.path.read_text()
         found = mutants_of(source, name, reviewed.speed_of(name))
         reviewed.check(name, source, found)
         mutants += found
-    mutants = [mutant for mutant in mutants if options.only in f"{mutant} {mutant.key}"]
-    total = len(mutants)
-    # in an order that is drawn, so that what is reached in the time is a sample
-    mutants = random.Random(options.seed).sample(mutants, min(total, options.sample or total))
-    verdicts: list[Verdict] = []
+    return [mutant for mutant in mutants if options.only in f"{mutant} {mutant.key}"]
+
+
+def _judged(
+    mutants: list[Mutant],
+    files: dict[str, TierFile],
+    reviewed: Reviewed,
+    options: argparse.Namespace,
+    began: float,
+    out: Console,
+) -> Iterator[Verdict]:
+    """File after file, each with its share of the time."""
     files = {name: file for name, file in files.items() if any(mutant.file == name for mutant in mutants)}
     known: dict[str, Baseline] = {}
     for index, (name, file) in enumerate(files.items()):
@@ -56,18 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
             known = baselines(of_concept, options.jobs)
         mine, left = ([m for m in mutants if m.file in names] for names in ([name], [*files][index:]))
         share = len(mine) / max(1, len(left)) * (60 * options.minutes - (time.monotonic() - began))
-        verdicts += _of_file(file, mine, known[name], reviewed, options, time.monotonic() + share, out)
-    out.print(_table(verdicts))
-    if len(verdicts) < total:
-        out.print(f"A sample of {len(verdicts)} of {total} mutants, seed {options.seed}.")
-    counts = Counter(verdict.status for verdict in verdicts)
-    share = counts["equivalent"] / max(1, len(verdicts) - counts["not viable"])
-    out.print(
-        f"{len(verdicts)} mutants in {time.monotonic() - began:.0f} s; {share:.1%} equivalent, {SHARE:.0%} allowed"
-    )
-    if options.json:
-        options.json.write_text(json.dumps([_plain(verdict) for verdict in verdicts], indent=1))
-    return int(counts["survived"] > 0 or share > SHARE)
+        yield from _of_file(file, mine, known[name], reviewed, options, time.monotonic() + share, out)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -80,7 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, default=60, help="after which no more are run; 60 by default")
     parser.add_argument("--seed", type=int, default=0, metavar="S")
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes at a time")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="what became of each mutant")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="what became of each mutant, kept after each")
+    parser.add_argument("--resume", action="store_true", help="go on from the file of --json, after an interruption")
     return parser
 
 
@@ -101,7 +122,7 @@ def _of_file(
     options: argparse.Namespace,
     until: float,
     out: Console,
-) -> list[Verdict]:
+) -> Iterator[Verdict]:
     if known.failing:
         problem = "; ".join(known.failing)
         raise SystemExit(
@@ -114,46 +135,20 @@ def _of_file(
         )
     if not known.cost:
         out.print(f"{file.name}: no check is about its parts")
-        return []
-    verdicts = []
+        return
     mutants = [mutant for mutant in mutants if known.concerns(mutant)]
     errors = Console(stderr=True)
     judged = run(file, mutants, known, reviewed.equivalent.get(file.name, ()), jobs=options.jobs)
     for verdict in track(
         judged, file.name, len(mutants), console=errors, transient=True, disable=not errors.is_terminal
     ):
-        verdicts.append(verdict)
+        yield verdict
         if verdict.status == "survived":
             out.print(f"[red]survived[/] {verdict.by}", end=" ")
             out.print(str(verdict.mutant), markup=False, highlight=False, soft_wrap=True)
         sys.stdout.flush()
         if time.monotonic() > until:
-            break
-    return verdicts
-
-
-def _table(verdicts: list[Verdict]) -> Table:
-    table = Table("file", *STATUSES, "seconds")
-    counts: Counter[tuple[str, str]] = Counter((verdict.mutant.file, verdict.status) for verdict in verdicts)
-    seconds: Counter[str] = Counter()
-    for verdict in verdicts:
-        seconds[verdict.mutant.file] += verdict.seconds  # type: ignore[assignment]  # a Counter adds numbers of any kind
-    for file in seconds:
-        table.add_row(file, *(str(counts[file, status]) for status in STATUSES), f"{seconds[file]:.0f}")
-    table.add_row("all", *(str(sum(v.status == s for v in verdicts)) for s in STATUSES), f"{seconds.total():.0f}")
-    return table
-
-
-def _plain(verdict: Verdict) -> dict:
-    mutant = verdict.mutant
-    return {
-        "mutant": str(mutant),
-        "file": mutant.file,
-        "key": mutant.key,
-        "status": verdict.status,
-        "by": verdict.by,
-        "seconds": round(verdict.seconds, 2),
-    }
+            return
 
 
 if __name__ == "__main__":
