@@ -50,6 +50,16 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield Sample(f"dropout {p}", (*three(2, 2), None, p))
         yield Sample(f"dropout {p}, mask", (*three(2), some(3, 5), p))
         yield Sample(f"dropout {p}, causal", (*three(), None, p, True))
+    yield from _blocks(x, three, some)
+    yield from _nothing(three)
+    q, k, v = three(2)
+    yield Sample("only the query has a gradient", (q, k.detach(), v.detach()))
+    yield Sample("only the key has a gradient", (q.detach(), k, v.detach()))
+    yield Sample("only the value has a gradient", (q.detach(), k.detach(), v))
+    yield Sample("only the mask has a gradient", (q.detach(), k.detach(), v.detach(), x(3, 5)))
+
+
+def _blocks(x: Callable[..., Tensor], three: Callable[..., tuple], some: Callable[..., Tensor]) -> Iterator[Sample]:
     # more keys than a block has, and more queries
     yield Sample("blocks", three(2, L=3, S=300))
     yield Sample("blocks, numbers", (*three(2, L=2, S=300), x(2, 2, 300)))
@@ -61,17 +71,15 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("blocks, causal, more queries", three(L=300, S=140, E=2), {"is_causal": True}, finite_only=_UNSEEN)
     # more scores than a tile has: some heads at a time
     yield Sample("groups of heads in turn", (*three(1, 40, L=60, S=120, E=2), x(40, 1, 120)))
+
+
+def _nothing(three: Callable[..., tuple]) -> Iterator[Sample]:
     for name, sizes in {"keys": {"S": 0}, "queries": {"L": 0}, "values": {"Ev": 0}}.items():
         yield Sample(f"no {name}", three(2, **sizes))
         yield Sample(f"no {name}, mask", (*three(2, **sizes), torch.ones(1, 1, dtype=torch.bool)))
     yield Sample("no queries, a mask for three", (*three(2, L=0), torch.ones(3, 5, dtype=torch.bool)))
     yield Sample("no features", three(2, E=0))
     yield Sample("no heads", three(2, 0))
-    q, k, v = three(2)
-    yield Sample("only the query has a gradient", (q, k.detach(), v.detach()))
-    yield Sample("only the key has a gradient", (q.detach(), k, v.detach()))
-    yield Sample("only the value has a gradient", (q.detach(), k.detach(), v))
-    yield Sample("only the mask has a gradient", (q.detach(), k.detach(), v.detach(), x(3, 5)))
 
 
 def refused(part: str) -> Iterator[Sample]:

@@ -84,7 +84,8 @@ def _calls(part: str, name: str, x: torch.Tensor, *, smooth: bool) -> Iterator[S
         yield Sample(f"{name}, steep", (x,), {"beta": 3.0, "threshold": 2.0}, smooth=smooth)
         yield Sample(f"{name}, at the threshold", (x, 1.0, 1.0), smooth=smooth)
         yield Sample(f"{name}, falling", (x,), {"beta": -0.5}, smooth=smooth)
-        yield Sample(f"{name}, flat", (x,), {"beta": 0.0}, smooth=False)
+        # infinite, with a gradient that no formula has
+        yield Sample(f"{name}, flat", (x.detach(),), {"beta": 0.0})
     elif part in _IN_PLACE:
         yield Sample(f"{name}, in place", (x,), {"inplace": True}, smooth=smooth)
     elif part == "gelu":

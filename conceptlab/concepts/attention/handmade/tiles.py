@@ -196,6 +196,9 @@ def of_seen(tile: Tile, rooms: Rooms) -> Tensor:
     z = tile.z
     if not tile.causal:
         return z
+    if is_recorded():
+        future = torch.ones(z.shape[-2:], dtype=torch.bool, device=z.device).triu(1)
+        return z.masked_fill(future, -math.inf)
     # the score itself must not count: it may be infinite
     z.tril_()
     L, S = z.shape[-2:]
