@@ -303,5 +303,7 @@ def _call(task: Callable, sender: Connection, cpu: float) -> None:
     os.dup2(silence, 1)
     os.dup2(silence, 2)
     warnings.simplefilter("ignore")
+    # of an operation that vmap has to call sample by sample: the result is right, and slow
+    warnings.filterwarnings("error", message="There is a performance drop")
     with contextlib.suppress(BrokenPipeError):
         sender.send(task())
