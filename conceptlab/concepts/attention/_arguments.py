@@ -69,7 +69,7 @@ def arranged(
         _heads_second(key, lead),
         _heads_second(value, lead),
         # where there is nothing to compute, torch does not look at the mask
-        None if attn_mask is None or 0 in (*lead, L, S, value.shape[-1]) else _mask_heads_second(attn_mask, lead, L, S),
+        None if attn_mask is None or is_empty(query, value, lead) else _mask_heads_second(attn_mask, lead, L, S),
         None if kept is None else _heads_second(kept, lead),
         float(scale),
         1 / (1 - dropout_p) if dropout_p < 1 else 1.0,
@@ -100,9 +100,9 @@ def like_torchs(output: Tensor, query: Tensor, value: Tensor, mask: Tensor | Non
     return output.permute(order).contiguous().permute(places)
 
 
-def is_empty(arguments: Arranged) -> bool:
+def is_empty(query: Tensor, value: Tensor, lead: tuple[int, ...]) -> bool:
     """Whether there is no key, or nothing to compute."""
-    return 0 in (*arguments.lead, *arguments.query.shape[2:3], *arguments.value.shape[2:])
+    return 0 in (*lead, query.shape[-2], *value.shape[-2:])
 
 
 def of_nothing(query: Tensor, key: Tensor, value: Tensor, lead: tuple[int, ...]) -> Tensor:

@@ -47,7 +47,7 @@ def scaled_dot_product_attention(
     enable_gqa: bool = False,
 ) -> Tensor:
     arguments = arranged(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
-    if is_empty(arguments):
+    if is_empty(query, value, arguments.lead):
         return of_nothing(query, key, value, arguments.lead)
     output = _Attention.call(*arguments.tensors, arguments.scale, arguments.rest, is_causal)[0]
     return like_torchs(arguments.restored(output), query, value, attn_mask, dropout_p)
