@@ -118,6 +118,12 @@ def test_what_runs_within_a_rule_alone_has_nothing_to_detach():
     assert left_out == ["g detach return x * 2 -> return (x * 2).detach()"]
 
 
+def test_a_default_is_for_the_signature_to_notice():
+    known = Baseline({"elu values": 1, "elu signature": 1, "selu signature": 1}, reaches={"elu values": {"elu"}})
+    (mutant,) = (m for m in mutants_of("def elu(x, alpha=1.0): pass", "f.py") if m.operator == "constant")
+    assert known.order(mutant) == ["elu values", "elu signature"]
+
+
 def test_a_mutant_leaves_the_original_as_it_was():
     source = "def f(x):\n    return x > 0"
     first, *others = mutants_of(source, "f.py")

@@ -27,13 +27,16 @@ _WEIGHTS = {
     "high": lambda: torch.full((33, 6), _SEVEN),
     "volume": lambda: torch.full((6, 4, 2, 3, 2), _SEVEN),
     "volume-channels-last": lambda: torch.full((4, 3, 2, 3, 2), _SEVEN).to(memory_format=torch.channels_last_3d),
+    "square": lambda: torch.full((64, 64), _SEVEN),  # of rows that nearly depend on one another
+    "one-by-one": lambda: torch.full((1, 1), _SEVEN),
     "empty": lambda: torch.full((4, 0), _SEVEN),
+    "no-rows": lambda: torch.full((0, 4), _SEVEN),
     "vector": lambda: torch.full((20,), _SEVEN),
     "scalar": lambda: torch.full((), _SEVEN),
     "integers": lambda: torch.full((3, 4), 7),
     "expanded": lambda: torch.full((1, 5), _SEVEN).expand(6, 5),
 }
-_MODES = [{"mode": mode, "nonlinearity": f} for mode in ("fan_in", "FAN_OUT") for f in ("relu", "tanh", "linear")]
+_MODES = [{"mode": mode, "nonlinearity": f} for mode in ("FAN_IN", "fan_out") for f in ("relu", "tanh", "linear")]
 _KAIMING: list[dict[str, Any]] = [
     {},
     {"a": 5**0.5},
@@ -48,8 +51,8 @@ _ARGUMENTS: dict[str, list[dict[str, Any]]] = {
     "normal_": [{}, {"mean": 2.0, "std": 0.1}, {"std": 0.0}, {"std": -1.0}],
     "trunc_normal_": [
         {},
-        {"a": 0.0, "b": 0.7},  # 0.26 of the bell, and 0.32: the two sides of the change of method
-        {"a": 0.0, "b": 0.9},
+        {"a": 0.0, "b": 0.7},  # 0.26 of the bell, and 0.3001: the two sides of the change of method
+        {"a": 0.0, "b": 0.8421},
         {"std": 0.5, "a": 0.25, "b": 1.0},  # 0.29 of it, which is more where std is not seen, on either side
         {"std": 0.5, "a": -1.0, "b": -0.25},
         {"std": 0.1, "a": 1.0, "b": 1.2},  # ten times std away, and less than 2
