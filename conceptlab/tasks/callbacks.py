@@ -15,8 +15,8 @@ from typing import Any
 import lightning.pytorch as L
 import torch
 
+from conceptlab.core.files import write_json
 from conceptlab.tasks.exhibits import Exhibit
-from conceptlab.tasks.files import write_json
 
 WARM_UP = 3
 """Steps that are not timed: the first ones allocate."""

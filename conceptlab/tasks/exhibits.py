@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from conceptlab.tasks.files import write_json, write_text
+from conceptlab.core.files import write_json, write_text
 
 
 @dataclass(frozen=True)

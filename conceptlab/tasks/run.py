@@ -19,9 +19,9 @@ from omegaconf import DictConfig, OmegaConf
 import conceptlab as cl
 from conceptlab.configuration import Mistake, plain, validate
 from conceptlab.core import message
+from conceptlab.core.files import write_json
 from conceptlab.data import Data
 from conceptlab.tasks.callbacks import Curves, Gallery, LastCheckpoint, Stopwatch, SwapRecord
-from conceptlab.tasks.files import write_json
 from conceptlab.tasks.processes import is_child, launched_by
 from conceptlab.tasks.status import Status
 from conceptlab.tasks.task import Task

@@ -9,7 +9,7 @@ from hydra.core.utils import JobStatus as HydraStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from conceptlab.tasks.files import write_json
+from conceptlab.core.files import write_json
 
 
 class Status:

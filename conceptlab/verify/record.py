@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from conceptlab.core import message
+from conceptlab.core.files import write_json
 from conceptlab.verify.report import Report
 
 COMPARED = ("conceptlab", "torch", "python", "device", "dtypes", "time_limit", "checks", "scope")
@@ -50,7 +51,7 @@ class Record:
         if self.path is None:
             raise _wrong("--json FILE with it, the file to go on from", "no such option", "Name the file.")
         try:
-            plain = json.loads(self.path.read_text())
+            plain = json.loads(self.path.read_text(encoding="utf-8"))
             found, conditions = [Report.from_dict(report) for report in plain["reports"]], plain["conditions"]
             minutes = float(conditions["minutes"])
         except OSError as error:
@@ -86,14 +87,7 @@ class Record:
             "conditions": {**self.conditions, "minutes": round(minutes, 1)},
             "reports": [report.as_dict() for report in self.reports],
         }
-        write_whole(self.path, plain)
-
-
-def write_whole(path: Path, plain: Any) -> None:
-    """Write a JSON file, which at any time is the old one or the new one, and whole."""
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    unfinished.write_text(json.dumps(plain, indent=2) + "\n")
-    unfinished.replace(path)
+        write_json(self.path, plain)
 
 
 def _wrong(expected: str, received: str, remedy: str) -> ValueError:

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.table import Table
 
 from conceptlab.core import message
+from conceptlab.core.files import write_json
 from conceptlab.verify.mutants.edits import Mutant
 from conceptlab.verify.mutants.running import Verdict
-from conceptlab.verify.record import write_whole
 
 STATUSES = ("killed", "survived", "equivalent", "not viable")
 
@@ -44,7 +44,7 @@ class Verdicts:
         if self.path is None:
             raise _wrong("--json FILE with it, the file to go on from", "no such option")
         try:
-            plain = json.loads(self.path.read_text())
+            plain = json.loads(self.path.read_text(encoding="utf-8"))
             found = {(one["file"], one["key"]): one for one in plain if one["status"] != "survived"}
         except OSError as error:
             raise _wrong("a file that can be read", f"{self.path}: {error.strerror}") from error
@@ -58,7 +58,7 @@ class Verdicts:
         """Keep it. The file has it when this returns."""
         self._all[verdict.mutant] = verdict
         if self.path:
-            write_whole(self.path, [_plain(one) for one in self])
+            write_json(self.path, [_plain(one) for one in self])
 
     def count(self, status: str) -> int:
         """How many came to that."""
