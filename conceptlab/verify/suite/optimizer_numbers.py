@@ -85,7 +85,8 @@ def differentiable(target: Target) -> Tally:
 
     both = ("lr", "weight_decay")
     samples = [Sample(f"steps-{n}", kwargs={"steps": n, "by": both}) for n in (1, 2)]
-    return each([*samples, Sample("by-lr-alone", kwargs={"steps": 1, "by": ("lr",)})], compare)
+    samples += [Sample(f"by-{'-'.join(by) or 'no'}-number", kwargs={"steps": 1, "by": by}) for by in (("lr",), ())]
+    return each(samples, compare)
 
 
 def precision(target: Target, dtype: torch.dtype = torch.float32) -> Tally:
