@@ -140,11 +140,11 @@ def test_a_step_that_is_recorded_in_a_cuda_graph(name, tier):
 
 @pytest.mark.parametrize(("part", "tier"), [case for case in TIERS if case.values[0].name in ("Adam", "AdamW")])
 def test_amsgrad_is_differentiable(part, tier):
-    """In any number of steps, against finite differences."""
+    """In any number of steps, by the betas, too, against finite differences."""
 
-    def three_steps(start, grad, lr):
+    def three_steps(start, grad, lr, *betas):
         p = start.clone()
-        optimizer = part.tiers["handmade"]([p], lr=lr, amsgrad=True, differentiable=True, tier=tier)
+        optimizer = part.tiers["handmade"]([p], lr=lr, betas=betas, amsgrad=True, differentiable=True, tier=tier)
         for factor in (1, 2, 0.5):
             p.grad = grad * factor
             optimizer.step()
@@ -152,7 +152,8 @@ def test_amsgrad_is_differentiable(part, tier):
 
     generator = torch.Generator().manual_seed(5)
     start, grad = (torch.randn(4, generator=generator, requires_grad=True) for _ in range(2))
-    torch.autograd.gradcheck(three_steps, (start, grad, torch.tensor(0.05, requires_grad=True)))
+    lr, *betas = (torch.tensor(number, requires_grad=True) for number in (0.05, 0.8, 0.9))
+    torch.autograd.gradcheck(three_steps, (start, grad, lr, *betas))
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
