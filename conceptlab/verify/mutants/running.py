@@ -32,8 +32,8 @@ Status = Literal["killed", "survived", "equivalent", "not viable"]
 FIRST = ("values", "first_derivatives", "behaviour")
 """The checks that are tried before all others: cheap, and most mutants end here."""
 UNHEARD = {
-    "signature",  # which reads the defaults and calls nothing
-    *("compiled", "compiled_layer", "compiled_once", "inductor"),  # so does a compiler with the code
+    "signature",  # which reads the defaults and does not call the function
+    *("compiled", "compiled_layer", "compiled_once", "inductor"),  # a compiler reads the code and does not call it
     *("gradcheck", "gradgradcheck", "flat_memory", "saved_memory"),  # which repeat calls of the others, many times
 }
 ROOM = 4 << 30
