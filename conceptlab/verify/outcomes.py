@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import SEED, Layout, Outcome, filled, gradients, run
+from conceptlab.verify.calls import Layout, Outcome, filled, gradients, reseed, run
 from conceptlab.verify.closeness import Mismatch, check_same
 from conceptlab.verify.tally import NotApplicable, of_torch, or_none
 from conceptlab.verify.target import Target
@@ -91,7 +91,7 @@ def of_leaves(target: Target, sample: Sample, *, theirs: bool = False) -> OfLeav
         # an in-place function may write to what it is given, and finite differences come back to it
         copies = {name: value.clone() for name, value in current.items()}
         args, kwargs = tree_unflatten([copies.get(id(a), a) for a in given], form)
-        torch.manual_seed(SEED)
+        reseed()
         if isinstance(function, nn.Module):
             parameters = dict(zip(own, values[len(leaves) :], strict=True))
             return torch.func.functional_call(function, parameters, args, kwargs)

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map
 
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import SEED, step_away
+from conceptlab.verify.calls import reseed, step_away
 from conceptlab.verify.target import Target
 from conceptlab.verify.written import as_code, called, constructor, imports, special_numbers, tensors_of, written
 
@@ -102,7 +101,7 @@ class Prompt:
 
     def torchs_outputs(self, mode: str) -> list[Any]:
         """torch's own results; none where it refuses."""
-        torch.manual_seed(SEED)
+        reseed()
         args, kwargs = tree_map(step_away, (self.sample.args, dict(self.sample.kwargs)))
         is_layer = self.target.part.is_class
         try:

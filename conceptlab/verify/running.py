@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 import torch
 
 from conceptlab.core.samples import Sample
+from conceptlab.verify.calls import reseed
 from conceptlab.verify.elsewhere import on_cpu
 from conceptlab.verify.guard import restored
 from conceptlab.verify.report import Result
@@ -87,7 +88,7 @@ def _tally(check: Check, target: Target, watcher: Watcher) -> Tally:
     # PyTorch draws its samples from the global generator
     devices = [] if target.device == "cpu" else [target.device]
     with torch.random.fork_rng(devices), watched_by(watcher), _one_float32():
-        torch.manual_seed(0)
+        reseed(0)
         try:
             return check(target)
         except Exception as error:

@@ -15,7 +15,7 @@ from conceptlab.core import Part, Parts, Tiered, did_you_mean, message, registry
 from conceptlab.core.samples import Law, Sample
 from conceptlab.verify import samples as own_samples
 from conceptlab.verify import torch_samples
-from conceptlab.verify.calls import SEED, each_once, run
+from conceptlab.verify.calls import each_once, reseed, run
 from conceptlab.verify.elsewhere import moved
 
 Kind = Literal["function", "layer", "optimizer", "scheduler", "initializer", "clipping", "transform"]
@@ -149,7 +149,7 @@ class Target:
         streams = [torch.random] if self.device == "cpu" else [torch.random, torch.get_device_module(self.device)]
         with suppress(Exception), warnings.catch_warnings(action="ignore"):  # it may refuse the call
             function = self.built(sample, of_torch=True) if self.part.is_class else self.builtin
-            torch.manual_seed(SEED)
+            reseed()
             before = [stream.get_rng_state() for stream in streams]
             run(function, sample.args, sample.kwargs)
             return any(not torch.equal(one.get_rng_state(), was) for one, was in zip(streams, before, strict=True))
@@ -179,7 +179,7 @@ class Target:
         """The layer, or torch's, built as the sample says, seeded, in float64."""
         cls = self.builtin if of_torch else self.implementation
         extra = {"tier": self.tier} if issubclass(cls, Tiered) and self.tier else {}
-        torch.manual_seed(SEED)
+        reseed()
         default = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:

@@ -4,16 +4,19 @@ import functools
 import importlib
 import inspect
 import math
-from collections.abc import Callable, Iterator
+import random
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
 from conceptlab.core import Part, message, registry
 from conceptlab.core.samples import Sample
+from conceptlab.verify.calls import reseed
 
 # The import of the test material forbids assignments such as `torch.backends.cudnn.benchmark = True` for good; a module
 # that is verified may make them.
@@ -50,21 +53,40 @@ def tested() -> list[Any]:
 
 
 @functools.cache
+def _named_op_infos() -> list[tuple[Any, Any, set[str]]]:
+    """All ``OpInfo`` entries, each with its function and its names, since its attributes are slow to read."""
+    infos = private("common_methods_invocations", "op_db")
+    return [(op, op.op, {op.name, *(alias.name for alias in op.aliases)}) for op in infos]
+
+
+@functools.cache
 def op_infos(part: Part) -> tuple[Any, ...]:
     """The ``OpInfo`` entries about a function part."""
-    short = part.home.removeprefix("torch.")
-    names = {part.name, f"{short}.{part.name}"}
-    return tuple(
-        op
-        for op in private("common_methods_invocations", "op_db")
-        if op.op is part.torch or names & {op.name, *(a.name for a in op.aliases)}
-    )
+    names = {part.name, f"{part.home.removeprefix('torch.')}.{part.name}"}
+    return tuple(op for op, function, known in _named_op_infos() if function is part.torch or names & known)
 
 
 @functools.cache
 def module_infos(part: Part) -> tuple[Any, ...]:
     """The ``ModuleInfo`` entries about a class part."""
     return tuple(info for info in private("common_modules", "module_db") if info.module_cls is part.torch)
+
+
+def _drawn(samples: Iterable) -> Iterator:
+    """Samples of an ``OpInfo``, the random numbers started anew for each.
+
+    Its ``sample_inputs`` does as much, and looks for a unittest in the call stack, which takes a quarter of a second.
+    """
+    seed = private("common_utils", "SEED")
+    drawn = iter(samples)
+    while True:
+        random.seed(seed)
+        numpy.random.seed(seed)
+        reseed(seed)
+        try:
+            yield next(drawn)
+        except StopIteration:
+            return
 
 
 def function_samples(part: Part, dtype: torch.dtype, device: str = "cpu") -> Iterator[Sample]:
@@ -76,7 +98,7 @@ def function_samples(part: Part, dtype: torch.dtype, device: str = "cpu") -> Ite
         if dtype not in known:
             continue
         differentiable = op.supports_autograd and dtype in op.supported_backward_dtypes(device)
-        for number, sample in enumerate(op.sample_inputs(device, dtype, requires_grad=differentiable)):
+        for number, sample in enumerate(_drawn(op.sample_inputs_func(op, device, dtype, differentiable))):
             name = f"{op.variant_test_name or 'op'}-{number}"
             args, kwargs = _for_part(part, op.op, (sample.input, *sample.args), sample.kwargs)
             if part.name in _DEGENERATE and _values_together(part, args, kwargs) <= _DEGENERATE[part.name]:
@@ -111,7 +133,7 @@ def function_error_samples(part: Part, device: str = "cpu") -> Iterator[tuple[Sa
     for op in op_infos(part):
         if op.error_inputs_func is None:
             continue
-        for number, error in enumerate(op.error_inputs(device)):
+        for number, error in enumerate(_drawn(op.error_inputs_func(op, device))):
             sample = error.sample_input
             arguments = _for_part(part, op.op, (sample.input, *sample.args), sample.kwargs)
             yield Sample(f"error-{number}", *arguments), error.error_type
@@ -250,7 +272,7 @@ def references(part: Part) -> list[tuple[Sample, Callable[[Any], Any]]]:
     for op in op_infos(part):
         if op.ref is None or op.ref is private("opinfo.core", "_NOTHING"):
             continue
-        for number, sample in enumerate(op.sample_inputs("cpu", torch.float64, requires_grad=False)):
+        for number, sample in enumerate(_drawn(op.sample_inputs_func(op, "cpu", torch.float64, False))):
             arguments = _for_part(part, op.op, (sample.input, *sample.args), sample.kwargs)
             formula = functools.partial(_of_numpy, op.ref, sample.numpy())
             found.append((Sample(f"{op.variant_test_name or 'op'}-{number}", *arguments), formula))

@@ -19,6 +19,7 @@ from conceptlab.core.autocast import outside_autocast
 from conceptlab.core.namespace import declare
 from conceptlab.core.samples import Sample
 from conceptlab.verify import BoundCheck, checks
+from conceptlab.verify.calls import reseed
 from conceptlab.verify.target import Target
 
 _samples: dict[tuple, list[Sample]] = {}
@@ -30,7 +31,7 @@ class KeptTarget(Target):
     def _samples(self, dtype: torch.dtype, *, thinned: bool, training: bool) -> Iterator[Sample]:
         key = (self.part.name, dtype, thinned, training)
         if key not in _samples:
-            torch.manual_seed(0)
+            reseed(0)
             _samples[key] = list(super()._samples(dtype, thinned=thinned, training=training))
         return iter(_samples[key])
 

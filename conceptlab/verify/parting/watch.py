@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from conceptlab.core import message
-from conceptlab.verify.calls import SEED, upstream
+from conceptlab.verify.calls import reseed, upstream
 from conceptlab.verify.parting.gradients import Edge, Gradients, edge_of
 from conceptlab.verify.parting.record import Call, Place, Record, names_of, tensors
 
@@ -74,7 +74,7 @@ class Watch:
             RuntimeError: it raised; the message names the module.
         """
         args, kwargs = self.inputs()
-        torch.manual_seed(SEED)
+        reseed()
         self._in_forward = True
         try:
             outputs = self.model(*args, **kwargs)

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_flatten, tree_map
 
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import run
+from conceptlab.verify.calls import reseed, run
 from conceptlab.verify.closeness import check_same
 from conceptlab.verify.outcomes import few, numbers
 from conceptlab.verify.suite.derivatives import weighted
@@ -35,7 +35,7 @@ def vmapped(target: Target) -> Tally:
             )
 
         def by_vmap(f: Callable) -> Any:
-            torch.manual_seed(0)
+            reseed(0)
             return torch.vmap(f, randomness="same")(batch)
 
         expected = or_none(lambda: by_vmap(call(target.builtin)))
@@ -47,7 +47,7 @@ def vmapped(target: Target) -> Tally:
             raise NotApplicable("the result is no tensor of real numbers")
         check_same(by_vmap(call(target.implementation)), expected, "vmap", strides=False)
         if any(sample is one for one in some):
-            torch.manual_seed(0)
+            reseed(0)
             along_last = torch.vmap(call(target.implementation), in_dims=-1, randomness="same")
             check_same(along_last(batch.movedim(0, -1)), expected, "vmap over the last axis", strides=False)
         if not sample.args[0].requires_grad or not sample.smooth:
@@ -80,6 +80,6 @@ def _one_by_one(f: Callable, batch: Tensor) -> Any:
     """What ``vmap`` would give, each time with the same draws."""
     found = []
     for one in batch:
-        torch.manual_seed(0)
+        reseed(0)
         found.append(f(one))
     return tree_map(lambda *results: torch.stack(results), *found)

@@ -14,6 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from conceptlab.core.samples import Sample
 from conceptlab.swapping.audit import foreign_operations
+from conceptlab.verify.calls import reseed
 from conceptlab.verify.closeness import BOUND, Mismatch, check_same
 from conceptlab.verify.tally import REFUSALS, NotApplicable, Tally, each
 from conceptlab.verify.target import Target
@@ -98,7 +99,7 @@ def _values(target: Target, dtype: torch.dtype, forms: Iterable[Callable]) -> Ta
             check_same(ours.result, theirs.result, "result", bound=_bound(sample, dtype))
             check_same(ours.gradients, theirs.gradients, "gradients", bound=_bound(sample, dtype))
 
-    torch.manual_seed(0)
+    reseed(0)
     return each(target.samples(dtype), compare)
 
 
@@ -130,7 +131,7 @@ def rounded_once(target: Target) -> Tally:
             received.result.double(), exact.result.to(dtype).double(), "norm", bound=0.01 * torch.finfo(dtype).eps
         )
 
-    torch.manual_seed(0)
+    reseed(0)
     samples = [s for dtype in (torch.bfloat16, torch.float16) for s in target.samples(dtype)]
     return each(samples, compare)
 

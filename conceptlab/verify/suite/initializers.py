@@ -15,7 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from conceptlab.concepts.initialization import samples as concept_samples
 from conceptlab.core.samples import Sample
 from conceptlab.swapping.audit import foreign_operations
-from conceptlab.verify.calls import SEED
+from conceptlab.verify.calls import reseed
 from conceptlab.verify.closeness import Mismatch, check_same
 from conceptlab.verify.tally import REFUSALS, NotApplicable, Tally, each, of_torch
 from conceptlab.verify.target import Target
@@ -66,7 +66,7 @@ def _call(function: Any, sample: Sample, **more: Any) -> _Call:
     # a deep copy keeps gaps, expanded axes, and being a parameter
     args = copy.deepcopy(sample.args)
     result, error = None, None
-    torch.manual_seed(SEED)
+    reseed()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

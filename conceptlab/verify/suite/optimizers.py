@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from conceptlab.core.samples import Sample
 from conceptlab.swapping.audit import foreign_operations
 from conceptlab.verify import torch_samples
+from conceptlab.verify.calls import reseed
 from conceptlab.verify.closeness import Mismatch, check_same
 from conceptlab.verify.optimizer_settings import every_term, plain_settings, settings_of
 from conceptlab.verify.steps import (
@@ -96,7 +97,7 @@ def network(target: Target) -> Tally:
         x, y = (torch.randn(32, size, generator=generator).to(target.device) for size in (5, 2))
         nets = []
         for _ in range(2):
-            torch.manual_seed(2)
+            reseed(2)
             net = nn.Sequential(nn.Linear(5, 20), nn.ReLU(), nn.Linear(20, 20), nn.ReLU(), nn.Linear(20, 2))
             nets.append(net.to(target.device))
         make = iter(nets[::-1])

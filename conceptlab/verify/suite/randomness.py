@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import gradients, upstream
+from conceptlab.verify.calls import gradients, reseed, upstream
 from conceptlab.verify.closeness import Mismatch
 from conceptlab.verify.outcomes import callable_of, few, of_leaves, outcome
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
@@ -18,7 +18,7 @@ def random_stream(target: Target) -> Tally:
     """Construction, forward and backward draw as many random numbers as torch's: what comes after them is the same."""
 
     def states(sample: Sample, *, theirs: bool) -> dict[str, Tensor]:
-        torch.manual_seed(0)
+        reseed(0)
         callable_of(target, sample, theirs=theirs)
         found = {"construction": torch.get_rng_state()}
         called = outcome(target, sample, theirs=theirs)

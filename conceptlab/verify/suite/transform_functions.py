@@ -13,7 +13,7 @@ from conceptlab.concepts.augmentation import samples as concept_samples
 from conceptlab.core import registry
 from conceptlab.core.namespace import all_tiers
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import Outcome, gradients, run
+from conceptlab.verify.calls import Outcome, gradients, reseed, run
 from conceptlab.verify.closeness import Mismatch, check_same
 from conceptlab.verify.pixels import IMAGES, IN_SINGLE, MIXING, check_pixels, check_words, pair, quiet, settings_of
 from conceptlab.verify.tally import REFUSALS, NotApplicable, Tally, each, of_torch
@@ -86,7 +86,7 @@ def _understood(theirs: Callable, *args: Any, **kwargs: Any) -> Any:
 
 
 def _drawn(transform: Any, seed: int, *args: Any) -> Any:
-    torch.manual_seed(seed)
+    reseed(seed)
     return transform(*args)
 
 

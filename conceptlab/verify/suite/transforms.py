@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 
 from conceptlab.core.samples import Sample
 from conceptlab.swapping.audit import foreign_operations
+from conceptlab.verify.calls import reseed
 from conceptlab.verify.closeness import Mismatch, check_same
 from conceptlab.verify.pixels import (
     IMAGES,
@@ -169,7 +170,7 @@ def params_and_transform(target: Target) -> Tally:
     """``transform`` with what ``make_params`` drew is torchvision's, where the class has the two."""
 
     def by_hand(transform: Any, image: Tensor) -> Any:
-        torch.manual_seed(0)
+        reseed(0)
         return quiet(lambda: transform.transform(image.clone(), transform.make_params([image])))
 
     def compare(sample: Sample) -> None:
@@ -194,7 +195,7 @@ def purity(target: Target) -> Tally:
 
     def check(sample: Sample) -> None:
         always = {"p": 1.0} if "p" in sample.init_kwargs or "p" in argument_names(target.builtin) else {}
-        torch.manual_seed(0)
+        reseed(0)
         args = copy.deepcopy(sample.args)
         transform = built(target, {**sample.init_kwargs, **always})
         found = {name for names in quiet(lambda: foreign_operations(transform, args)).values() for name in names}
