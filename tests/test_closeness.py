@@ -23,6 +23,13 @@ def test_any_other_infinity_or_nan_has_to_be_torchs(ours, theirs):
         ErrorRatio().add([ours], [theirs], [NUMBER])
 
 
+@pytest.mark.parametrize(("ours", "theirs"), [(NAN, NUMBER), (NUMBER, NAN), (INFINITY, NAN), (INFINITY, -INFINITY)])
+def test_an_infinity_or_nan_is_compared_by_its_place_and_kind(ours, theirs):
+    with pytest.raises(Mismatch, match="in other places"):
+        check_same(ours, theirs, "value")
+    check_same(ours + 1e-12, ours, "value", bound=1e-6)
+
+
 def test_beside_a_large_number_the_others_count_too():
     theirs = torch.tensor([1e30, math.inf, 1.0, 0.0], dtype=torch.float64)
     check_same(theirs * (1 + 1e-12), theirs, "value")

@@ -153,11 +153,15 @@ def _bowl(x: Tensor) -> Tensor:
     return torch.linspace(0.1, 3, x.numel(), dtype=x.dtype, device=x.device).view_as(x)
 
 
-def step_along(target: Target, optimizer: Any, evaluate: Callable[[], tuple[Tensor, Sequence[Tensor | None]]]) -> Any:
+Evaluated = tuple[Callable[[], Tensor], Sequence[Tensor | None]]
+"""What gives the loss, for the few optimizers that ask for it; and the gradients."""
+
+
+def step_along(target: Target, optimizer: Any, evaluate: Callable[[], Evaluated]) -> Any:
     """Take a step, with the loss and the gradients that ``evaluate`` gives, in the form that the optimizer asks for."""
     needs = torch_samples.optimizer_needs(target.part)
 
-    def closure() -> Tensor:
+    def closure() -> Callable[[], Tensor]:
         loss, grads = evaluate()
         for p, grad in zip(parameters(optimizer), grads, strict=True):
             p.grad = grad.to_sparse() if grad is not None and needs.sparse else grad
@@ -165,7 +169,7 @@ def step_along(target: Target, optimizer: Any, evaluate: Callable[[], tuple[Tens
 
     with checked():
         if needs.closure:
-            return optimizer.step(closure)
+            return optimizer.step(lambda: closure()())
         closure()
         return optimizer.step()
 
@@ -191,16 +195,19 @@ def advance(
     params = parameters(optimizer)
     slope = random_gradients(params, seed, skip, rounded)
     if not torch_samples.optimizer_needs(target.part).closure:
-        return step_along(target, optimizer, lambda: (torch.zeros(()), slope))
+        return step_along(target, optimizer, lambda: (lambda: torch.zeros(()), slope))
 
-    def bowl() -> tuple[Tensor, list[Tensor | None]]:
+    def height() -> Tensor:
         heights = [
             (p.detach() * (p.detach() / 2 + g).conj()).real.sum()
             for p, g in zip(params, slope, strict=True)
             if g is not None
         ]
+        return torch.stack([h.double() for h in heights]).sum() if heights else torch.zeros(())
+
+    def bowl() -> Evaluated:
         grads = [None if g is None else g + p.detach() for p, g in zip(params, slope, strict=True)]
-        return torch.stack([h.double() for h in heights]).sum() if heights else torch.zeros(()), grads
+        return height, grads
 
     return step_along(target, optimizer, bowl)
 

@@ -191,6 +191,7 @@ class OptimizerNeeds:
     sparse: bool = False
 
 
+@functools.cache
 def optimizer_needs(part: Part) -> OptimizerNeeds:
     """What torch's optimizer asks for at each step."""
     for info in private("common_optimizers", "optim_db"):

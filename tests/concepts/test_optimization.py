@@ -70,7 +70,8 @@ def test_trajectories_descend(part):
         _, optimizer = pair(target, points, setting.init_kwargs)
         for _ in range(1000):
             at = [p.detach() for p in parameters(optimizer)]
-            step_along(target, optimizer, lambda at=at, s=sign: (objective(*at), [s * slope for slope in slopes(*at)]))
+            uphill = [sign * slope for slope in slopes(*at)]
+            step_along(target, optimizer, lambda at=at, uphill=uphill: (lambda: objective(*at), uphill))
         assert objective(*parameters(optimizer)) < objective(*points())
 
 

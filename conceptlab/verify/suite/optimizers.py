@@ -15,6 +15,7 @@ from conceptlab.verify.calls import reseed
 from conceptlab.verify.closeness import Mismatch, check_same
 from conceptlab.verify.optimizer_settings import every_term, plain_settings, settings_of
 from conceptlab.verify.steps import (
+    Evaluated,
     advance,
     built,
     check_alike,
@@ -75,17 +76,21 @@ def trajectory(target: Target) -> Tally:
         for step in range(steps):
             for optimizer in optimizers:
                 at = [p.detach() for p in parameters(optimizer)]
-                winds = [wind(x, step) for x in at]
-
-                def evaluate(at: list[Tensor] = at, winds: list[Tensor] = winds) -> tuple[Tensor, list[Tensor]]:
-                    loss = objective(*at) + torch.stack([(x * w).sum() for x, w in zip(at, winds, strict=True)]).sum()
-                    return sign * loss, [sign * (slope + w) for slope, w in zip(slopes(*at), winds, strict=True)]
-
-                step_along(target, optimizer, evaluate)
+                step_along(target, optimizer, partial(_in_the_wind, at, step, sign))
             if (step + 1) % (steps // 10) == 0:
                 check_alike(*optimizers, f"step {step + 1}", names=False)
 
     return each(plain_settings(target), compare)
+
+
+def _in_the_wind(at: list[Tensor], step: int, sign: int) -> Evaluated:
+    """The smooth problems, to be descended or, with -1 as ``sign``, to be climbed upside down."""
+    winds = [wind(x, step) for x in at]
+
+    def loss() -> Tensor:
+        return sign * (objective(*at) + sum((x * w).sum() for x, w in zip(at, winds, strict=True)))
+
+    return loss, [sign * (slope + w) for slope, w in zip(slopes(*at), winds, strict=True)]
 
 
 @in_double()
@@ -106,10 +111,10 @@ def network(target: Target) -> Tally:
         for step in range(100):
             for net, optimizer in zip(nets, optimizers, strict=True):
 
-                def evaluate(net: nn.Module = net, optimizer: Optimizer = optimizer) -> tuple[Tensor, Any]:
+                def evaluate(net: nn.Module = net, optimizer: Optimizer = optimizer) -> Evaluated:
                     with torch.enable_grad():
                         loss = ((net(x) - y) ** 2).mean()
-                    return loss.detach(), torch.autograd.grad(loss, parameters(optimizer))
+                    return loss.detach, torch.autograd.grad(loss, parameters(optimizer))
 
                 step_along(target, optimizer, evaluate)
             check_alike(*optimizers, f"step {step + 1}", names=False)
