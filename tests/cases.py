@@ -28,15 +28,21 @@ OF_THE_DEFAULT = {
 """What a definition is not asked by `make test`."""
 
 
+COMPILED = {"compiled", "compiled_layer"}
+"""These compile each sample by itself, which takes as long as a hundred calls."""
+
+
 @dataclass
 class Draw:
-    """The first dozen samples, and of the others one in four: the same in every run."""
+    """The first ``first`` samples, and of the others one in ``step``: the same in every run."""
 
+    first: int
+    step: int
     count: int = 0
 
     def starts(self, sample: Sample) -> bool:
         self.count += 1
-        return self.count <= 12 or self.count % 4 == 0
+        return self.count <= self.first or self.count % self.step == 0
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Drawn:
     check: BoundCheck
 
     def __call__(self) -> None:
-        with watched_by(Draw()):
+        with watched_by(Draw(3, 100) if str(self.check) in COMPILED else Draw(12, 8)):
             self.check()
 
 

@@ -31,7 +31,8 @@ def test_mypy_knows_the_arguments(tmp_path):
         "nn.LSTMs(1, 8)\n"
         'F.relu("a word")\n'
     )
-    command = [sys.executable, "-m", "mypy", "--follow-imports=silent", "--cache-dir", str(tmp_path), str(program)]
+    # with the project's own settings, and so with what `make check` has kept of torch: to read it takes a minute
+    command = [sys.executable, "-m", "mypy", str(program)]
     outcome = subprocess.run(command, capture_output=True, text=True)
     wrong_lines = [line.split(":")[1] for line in outcome.stdout.splitlines() if ": error:" in line]
     assert wrong_lines == ["7", "8", "9", "10"], outcome.stdout + outcome.stderr

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 import conceptlab as cl
 from conceptlab.core import registry
+from conceptlab.verify.calls import reseed
 from conceptlab.verify.memory import peak_bytes
 
 TIERS = ("naive", "textbook", "handmade")
@@ -55,7 +56,7 @@ def test_forward_mode(tier, options):
     leaves = [x for x in (q, k, v, bias) if x is not None]
 
     def call(*values):
-        torch.manual_seed(0)
+        reseed()
         return attention(tier)(*values, *[None] * (4 - len(values)), **options)
 
     assert torch.autograd.gradcheck(call, leaves, check_forward_ad=True)

@@ -1,28 +1,19 @@
-"""Whether a check notices: each mutant in a process of its own, with a limit on time and memory."""
+"""Whether a check notices: each mutant in a process of its own."""
 
 import ast
 import contextlib
-import faulthandler
-import gc
-import multiprocessing
-import os
-import resource
-import signal
 import sys
 import time
-import warnings
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from conceptlab.verify.mutants.edits import Mutant
 from conceptlab.verify.mutants.identical import fingerprint
+from conceptlab.verify.mutants.processes import in_processes
 from conceptlab.verify.mutants.subjects import Subject, bound_checks
 from conceptlab.verify.tally import stopping_at_once
 from conceptlab.verify.target import Target
@@ -36,12 +27,6 @@ UNHEARD = {
     *("compiled", "compiled_layer", "compiled_once", "inductor"),  # a compiler reads the code and does not call it
     *("gradcheck", "gradgradcheck", "flat_memory", "saved_memory"),  # which repeat calls of the others, many times
 }
-ROOM = 4 << 30
-"""Bytes that a mutant may take beyond what this process has."""
-
-TOO_LATE = "the time limit"
-
-_fork = multiprocessing.get_context("fork")
 
 
 @dataclass(frozen=True)
@@ -119,7 +104,7 @@ def baselines(subjects: Sequence[Subject], jobs: int = 1) -> dict[str, Baseline]
         list(target.samples(thinned=False))
     found = {subject.name: Baseline() for subject in subjects}
     tasks: list[Callable] = [partial(_measure, subjects, slice(n, None, jobs)) for n in range(jobs)]
-    for _, answer, _ in _in_processes(tasks, jobs, cpu=3600):
+    for _, answer, _ in in_processes(tasks, jobs, cpu=3600):
         if isinstance(answer, str):
             raise RuntimeError(f"{subjects[0].name}, unchanged: {answer}")
         for name, known in found.items():
@@ -182,7 +167,7 @@ def run(
     cpu = limit or 10 + 3 * sum(known.cost.values())
     unchanged = fingerprint(_as_it_is(subject)) if said & {mutant.key for mutant in mutants} else []
     tasks = [lambda m=m: _judge(subject, m, known.order(m), unchanged if m.key in said else None) for m in mutants]
-    for index, answer, seconds in _in_processes(tasks, jobs, cpu):
+    for index, answer, seconds in in_processes(tasks, jobs, cpu):
         # a text says what ended it
         status, by = answer if isinstance(answer, tuple) else ("killed", answer)
         yield Verdict(mutants[index], status, by, seconds)  # type: ignore[arg-type]
@@ -234,77 +219,3 @@ def _has_derivative(x: torch.Tensor) -> bool:
         return True
     is_forward = torch.autograd.forward_ad._current_level >= 0
     return is_forward and torch.autograd.forward_ad.unpack_dual(x).tangent is not None
-
-
-def _in_processes(tasks: list[Callable], jobs: int, cpu: float) -> Iterator[tuple[int, Any, float]]:
-    """Call each task in a process forked from this one: its number, its answer or what ended it, and its seconds.
-
-    A processor's seconds are limited, so that a busy machine accuses nobody; and a hundred times as many on the clock,
-    for what waits without computing.
-    """
-    waiting = deque(enumerate(tasks))
-    running: dict[Connection, tuple[int, Any, float]] = {}
-    gc.freeze()  # what the processes share stays shared
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                index, task = waiting.popleft()
-                receiver, process = _started(task, cpu)
-                running[receiver] = index, process, time.monotonic()
-            wait(list(running), timeout=1.0)
-            for receiver, (index, process, began) in list(running.items()):
-                seconds = time.monotonic() - began
-                is_late = seconds > 100 * cpu
-                if is_late or receiver.poll():
-                    del running[receiver]
-                    yield index, _ended(process) if is_late else _answer(receiver, process), seconds
-    finally:
-        for _, process, _ in running.values():
-            _ended(process)
-
-
-def _started(task: Callable, cpu: float) -> tuple[Connection, Any]:
-    receiver, sender = _fork.Pipe(duplex=False)
-    # Python 3.12 warns of threads, of which this process has none
-    with warnings.catch_warnings(action="ignore"):
-        process = _fork.Process(target=_call, args=(task, sender, cpu), daemon=True)
-        process.start()
-    sender.close()
-    return receiver, process
-
-
-def _answer(receiver: Connection, process: Any) -> Any:
-    try:
-        return receiver.recv()
-    except EOFError:
-        process.join()
-        at_the_limit = process.exitcode in (-signal.SIGXCPU, -signal.SIGKILL)
-        return TOO_LATE if at_the_limit else f"a crash ({process.exitcode})"
-    finally:
-        receiver.close()
-        process.join()
-
-
-def _ended(process: Any) -> str:
-    process.kill()
-    process.join()
-    return TOO_LATE
-
-
-def _call(task: Callable, sender: Connection, cpu: float) -> None:
-    used = int(time.process_time())
-    resource.setrlimit(resource.RLIMIT_CPU, (used + int(cpu) + 1, used + int(cpu) + 2))
-    memory = Path("/proc/self/statm")
-    if memory.exists():  # on Linux
-        taken = int(memory.read_text().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM, taken + ROOM))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    faulthandler.disable()
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    os.dup2(silence, 2)
-    warnings.simplefilter("ignore")
-    # of an operation that vmap has to call sample by sample: the result is right, and slow
-    warnings.filterwarnings("error", message="There is a performance drop")
-    with contextlib.suppress(BrokenPipeError):
-        sender.send(task())

@@ -46,7 +46,7 @@ def compiled(target: Target) -> Tally:
         unless_torch_fails(check, target.implementation, target.builtin, "torch's own does not compile whole")
 
     differing = kinds(target)
-    return each(differing[:4], compare) + each(differing[:1], compare_dtypes)
+    return each(differing[:1], compare_dtypes) + each(differing[:4], compare)
 
 
 def kinds(target: Target) -> list[Sample]:
