@@ -64,7 +64,7 @@ mutants: $(READY)  ## whether the checks notice what is changed in handmade code
 test-gpu: $(READY)  ## what is only simulated elsewhere, on CUDA
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m gpu tests/test_gpu.py
 
-verify: $(READY)  ## verify all parts in all tiers, in forty minutes, and write docs/conformance.md
+verify: $(READY)  ## verify all parts in all tiers, in half an hour, and write docs/conformance.md
 	OMP_NUM_THREADS=1 $(BIN)/conceptlab verify --workers $(WORKERS) --markdown docs/conformance.md
 
 verify-quick: $(READY)  ## the same in three minutes: a draw of the parts, some checks, some samples
