@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_flatten
 from conceptlab.concepts.augmentation import samples as concept_samples
 from conceptlab.core import Tiered
 from conceptlab.core.samples import Sample
-from conceptlab.verify.calls import scattered
+from conceptlab.verify.calls import reseed, scattered
 from conceptlab.verify.closeness import Mismatch, check_same
 from conceptlab.verify.tally import of_torch
 from conceptlab.verify.target import Target
@@ -115,7 +115,7 @@ class Ran:
 def run_seeded(transform: Any, sample: Sample, seed: int) -> Ran:
     """Call a transform on a copy of the inputs."""
     args = copy.deepcopy(sample.args)
-    torch.manual_seed(seed)
+    reseed(seed)
     results = tree_flatten(quiet(lambda: transform(*args)))[0]
     return Ran(results, list(args), torch.get_rng_state())
 
