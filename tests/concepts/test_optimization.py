@@ -8,7 +8,6 @@ from torch import nn
 from torch._subclasses import FakeTensorMode
 
 from conceptlab.core import registry
-from conceptlab.core.namespace import all_tiers
 from conceptlab.verify import torch_samples
 from conceptlab.verify.closeness import check_same
 from conceptlab.verify.optimizer_settings import every_term, plain_settings
@@ -98,31 +97,6 @@ def test_refusals(part, tier):
                 optimizer.step()
 
 
-@EACH_PART
-def test_a_count_that_is_no_tensor(part, tier):
-    name = part.name.lower()
-    if name == "sgd":
-        pytest.skip("it counts nothing")
-    ours, theirs = getattr(all_tiers("optim")[tier], name), registry.concepts["optimization"].builtin(name)
-    for counts in COUNTS[name]:
-        for function in (ours, theirs):
-            with pytest.raises(RuntimeError, match="must contain a list of singleton tensors"):
-                function(*STATE[name], *counts, **NUMBERS[name])
-
-
-COUNTS = {name: [([1],)] for name in ("adam", "adamw", "rmsprop", "adagrad")} | {"nadam": [([1], []), ([], [1])]}
-STATE = {"adam": [[]] * 5, "adamw": [[]] * 5, "rmsprop": [[]] * 5, "adagrad": [[]] * 3, "nadam": [[]] * 4}
-_ADAM = {"beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1, "lr": 0.1, "eps": 1e-8, "maximize": True}
-NUMBERS = {
-    "sgd": {"momentum": 0.9, "dampening": 0.1, "nesterov": False, "weight_decay": 0.1, "lr": 0.1, "maximize": True},
-    "adam": _ADAM | {"amsgrad": True},
-    "adamw": _ADAM | {"amsgrad": True},
-    "rmsprop": {"lr": 0.1, "alpha": 0.9, "eps": 1e-8, "weight_decay": 0.1, "momentum": 0.9, "centered": True},
-    "adagrad": {"lr": 0.1, "lr_decay": 0.1, "eps": 1e-8, "weight_decay": 0.1, "maximize": True},
-    "nadam": _ADAM | {"momentum_decay": 0.1},
-}
-
-
 @pytest.mark.parametrize("tier", ["naive", "handmade"])
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "NAdam", "RMSprop"])
 def test_a_step_that_is_recorded_in_a_cuda_graph(name, tier):
@@ -155,46 +129,6 @@ def test_amsgrad_is_differentiable(part, tier):
     start, grad = (torch.randn(4, generator=generator, requires_grad=True) for _ in range(2))
     lr, *betas = (torch.tensor(number, requires_grad=True) for number in (0.05, 0.8, 0.9))
     torch.autograd.gradcheck(three_steps, (start, grad, lr, *betas))
-
-
-@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.name)
-def test_half_precision_is_rounded_once_a_step(part):
-    """By a learning rate that is a tensor, too, for which each parameter takes its step alone."""
-
-    def three_steps(lr):
-        generator = torch.Generator().manual_seed(0)
-        start, *grads = (torch.randn(4000, generator=generator).to(torch.bfloat16) for _ in range(4))
-        optimizer = part.tiers["handmade"]([nn.Parameter(start)], lr=lr)
-        for grad in grads:
-            (p,) = parameters(optimizer)
-            p.grad = grad
-            optimizer.step()
-        return p.detach()
-
-    # where terms are added in another order a few numbers fall to the other side
-    assert (three_steps(0.05) != three_steps(torch.tensor(0.05))).double().mean() < 0.02
-
-
-@EACH_PART
-def test_functions_alone(part, tier):
-    """The functions, called as torch.optim's functional interface is."""
-    name = part.name.lower()
-    concept = registry.concepts["optimization"]
-    ops = part.tiers["handmade"](points(), tier=tier).ops
-    results = []
-    for function in (getattr(ops, name), concept.builtin(name)):
-        params, grads = [p.detach() for p in points()], [p.detach() * 2 for p in points()]
-        if name == "sgd":
-            states = [[None, torch.ones(2, 5)]]
-        else:
-            # two ages, and for NAdam two products of one age, too
-            ages = [torch.tensor(4.0), torch.tensor(4.0 if name == "nadam" else 7.0)]
-            products = [[torch.tensor(0.5), torch.tensor(0.6)]] if name == "nadam" else []
-            count = len(STATE[name]) - 2
-            states = [*([torch.full_like(p, 0.5) for p in params] for _ in range(count)), *products, ages]
-        function(params, grads, *states, **NUMBERS[name])
-        results.append((params, grads, states))
-    check_same(*results, "functions")
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.complex128, torch.bfloat16])

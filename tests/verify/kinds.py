@@ -81,6 +81,22 @@ class GraphKept(RightSGD):
         return g
 
 
+class WrongWhenCompiled(RightSGD):
+    """Stands still in compiled code."""
+
+    def move(self, p, g, group):
+        super().move(p, g * (not torch.compiler.is_compiling()), group)
+
+
+class ScaleIgnored(torch.optim.SGD):
+    """Is fused, by its own account, and takes scaled gradients for gradients."""
+
+    def step(self, closure=None):
+        for name in ("grad_scale", "found_inf"):
+            vars(self).pop(name, None)
+        return super().step(closure)
+
+
 class RightAdam(torch.optim.Adam):
     """Kingma and Ba's formula, one parameter at a time."""
 

@@ -31,7 +31,12 @@ RIGHT = [
     (kinds.RightFlip, "RandomHorizontalFlip"),
 ]
 # what their authors left to torch
-NOT_WRITTEN = {"RightAdam": {"settings", "differentiable", "tensor_hyperparameters", "sparse_gradients"}}
+NOT_WRITTEN = {
+    "RightAdam": {
+        *("settings", "differentiable", "tensor_hyperparameters", "sparse_gradients", "precision"),
+        *("compiled_step", "scaled_gradients"),
+    }
+}
 
 
 @pytest.mark.slow
@@ -50,6 +55,8 @@ WRONG = [
     (kinds.MaximizeForgotten, "SGD", "state_exchanged", "step_hooks"),
     (kinds.BufferOfTheGradient, "SGD", "kept_gradients", "missing_gradients"),
     (kinds.GraphKept, "SGD", "no_graph", "refused"),
+    (kinds.WrongWhenCompiled, "SGD", "compiled_step", "missing_gradients"),
+    (kinds.ScaleIgnored, "SGD", "scaled_gradients", "missing_gradients"),
     (kinds.AdamWithoutThePower, "Adam", "missing_gradients", "constructed"),
     (kinds.AdamWithEpsInTheRoot, "Adam", "missing_gradients", "constructed"),
     (kinds.AdamOfFloat32, "Adam", "state_dtypes", "missing_gradients"),
@@ -112,6 +119,40 @@ def test_a_wrong_function_below_a_transform(monkeypatch, wrong, fails, says):
     part = registry.parts["RandomHorizontalFlip"]
     assert verify(tier_of(part, "handmade"), part.torch, only=[fails]).passed
     monkeypatch.setattr(all_tiers("transforms")["handmade"], "horizontal_flip", wrong)
+    [result] = verify(tier_of(part, "handmade"), part.torch, only=[fails]).results
+    assert result.failed
+    assert says in str(result.failures)
+
+
+def _with_another_default(params, grads, sums, steps, has_sparse_grad=True, **kwargs):
+    return ADAGRAD(params, grads, sums, steps, has_sparse_grad=has_sparse_grad, **kwargs)
+
+
+def _that_reads_its_count(params, grads, sums, steps, **kwargs):
+    assert steps[0].item() >= 0
+    return ADAGRAD(params, grads, sums, steps, **kwargs)
+
+
+def _in_half_precision(params, grads, sums, steps, **kwargs):
+    return registry.concepts["optimization"].builtin("adagrad")(params, grads, sums, steps, **kwargs)
+
+
+ADAGRAD = all_tiers("optim")["handmade"].adagrad
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fails", "says"),
+    [
+        (_with_another_default, "functions", "expected the parameters"),
+        (_in_half_precision, "rounded_once", "are not the step in float64, rounded"),
+        (_that_reads_its_count, "compiled_step", "torch's own into"),
+    ],
+    ids=["another-default", "in-half-precision", "a-count-that-is-read"],
+)
+def test_a_wrong_function_below_an_optimizer(monkeypatch, wrong, fails, says):
+    part = registry.parts["Adagrad"]
+    assert verify(tier_of(part, "handmade"), part.torch, only=[fails]).passed
+    monkeypatch.setattr(all_tiers("optim")["handmade"], "adagrad", wrong)
     [result] = verify(tier_of(part, "handmade"), part.torch, only=[fails]).results
     assert result.failed
     assert says in str(result.failures)

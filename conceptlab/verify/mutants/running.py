@@ -24,7 +24,8 @@ FIRST = ("values", "first_derivatives", "behaviour")
 """The checks that are tried before all others: cheap, and most mutants end here."""
 UNHEARD = {
     "signature",  # which reads the defaults and does not call the function
-    *("compiled", "compiled_layer", "compiled_once", "inductor"),  # a compiler reads the code and does not call it
+    # a compiler reads the code and does not call it
+    *("compiled", "compiled_layer", "compiled_once", "compiled_step", "inductor"),
     *("gradcheck", "gradgradcheck", "flat_memory", "saved_memory"),  # which repeat calls of the others, many times
 }
 

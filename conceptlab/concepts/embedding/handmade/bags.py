@@ -201,7 +201,7 @@ def _counted(offsets: Tensor, length: int) -> Tensor:
     """The bag of each of so many words: a 1 where a bag begins, and their running sum counts the bags."""
     if len(offsets):
         torch._assert_async(offsets[0] == 0, "embedding_bag: offsets[0] has to be 0: the first bag begins there")
-    ones = torch.ones_like(offsets, dtype=torch.int64)
+    ones = torch.ones_like(offsets)
     try:
         begins = ones.new_zeros(length + 1).index_add(0, offsets, ones)
     except IndexError as error:

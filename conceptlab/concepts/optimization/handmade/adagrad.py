@@ -79,7 +79,7 @@ def adagrad(
     recorded = differentiable or torch.compiler.is_compiling() or any(isinstance(x, Tensor) for x in numbers)
     if recorded or any(is_sparse) or not all(step.is_cpu for step in state_steps):
         for param, grad, state_sum, step in zip(params, grads, state_sums, state_steps, strict=True):
-            rate = lr / (1 + (step.to(torch.float64, copy=True) - 1) * lr_decay)
+            rate = lr / (1 + (step.to(torch.float64) - 1) * lr_decay)
             if grad.is_sparse:
                 _step_sparse(param, grad.coalesce(), state_sum, rate=rate, options=options)
             else:
@@ -119,8 +119,8 @@ def _step_together(
 def _step_one(param: Tensor, grad: Tensor, state_sum: Tensor, *, rate: Tensor, options: tuple) -> None:
     """The same for one parameter, in operations that can be differentiated."""
     weight_decay, eps, maximize = options
-    # copies: the originals are about to change, and the derivative needs them as they were
-    p, s = in_float32([param.clone(), state_sum.clone()])
+    # a copy: the original is about to change, and the derivative needs it as it was
+    p, s = in_float32([param.clone(), state_sum])
     (g,) = in_float32([grad])
     if maximize:
         g = -g

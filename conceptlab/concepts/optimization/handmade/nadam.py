@@ -69,8 +69,10 @@ def nadam(
         for *row, product, step in zip(*columns, mu_products, state_steps, strict=True):
             t = step.to(torch.float64, copy=True)
             mu, mu_next = (_momentum(beta1, at, momentum_decay) for at in (t, t + 1))
-            product.copy_(product.clone() * mu)
-            _step_one(*row, sizes=_sizes(mu, mu_next, product, beta2**t, lr), options=options)
+            # copies: the state is about to change again, and the derivative needs it as it was
+            now = product.clone() * mu
+            product.copy_(now)
+            _step_one(*row, sizes=_sizes(mu, mu_next, now, beta2**t, lr), options=options)
         return
     # Both lie on the CPU: reading them waits for no device. They are mostly the same for all parameters.
     counts = torch.stack(state_steps).tolist()

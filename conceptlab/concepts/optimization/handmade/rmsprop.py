@@ -56,7 +56,7 @@ def rmsprop(
     torch._foreach_add_(state_steps, 1)
     numbers = [scalar(x) for x in (lr, weight_decay)]
     options = (*numbers, alpha, eps, momentum, centered, maximize)
-    states = [square_avgs, *([grad_avgs] if centered else []), *([momentum_buffer_list] if momentum != 0 else [])]
+    states = [square_avgs, *([grad_avgs] if centered else []), *([momentum_buffer_list] if momentum > 0 else [])]
     columns = as_real([params, grads, *states])
     # one by one: what needs a derivative, and hyperparameters that are tensors, whose values stay on their device
     if differentiable or torch.compiler.is_compiling() or any(isinstance(x, Tensor) for x in numbers):
@@ -91,7 +91,7 @@ def _step_together(
     else:
         denominator = torch._foreach_sqrt(v)
     torch._foreach_add_(denominator, eps)
-    if momentum != 0:
+    if momentum > 0:
         torch._foreach_mul_(others[-1], momentum)
         torch._foreach_addcdiv_(others[-1], g, denominator)
         torch._foreach_add_(p, others[-1], alpha=-lr)
@@ -118,6 +118,6 @@ def _step_one(param: Tensor, grad: Tensor, square_avg: Tensor, *averages: Tensor
         others[0] = torch.lerp(others[0], g, 1 - alpha)
         variance = v - others[0] * others[0]
     step = g / (torch.sqrt(variance) + eps)
-    if momentum != 0:
+    if momentum > 0:
         step = others[-1] = others[-1] * momentum + step
     write_back(states, (p - step * lr, v, *others))

@@ -27,6 +27,7 @@ from conceptlab.concepts.optimization.handmade.pieces import (
     scalar,
     write_back,
 )
+from conceptlab.core import wide
 
 
 def sgd(
@@ -113,10 +114,12 @@ def _step_one(
         g = g + weight_decay * p.clone()  # a copy: p is about to change, and the derivative needs it as it was
     if momentum != 0:
         if buffer is None:
-            buffer = g.detach().to(grad.dtype, copy=True)
+            b = g.detach()
+            buffer = b.to(grad.dtype, copy=True)
         else:
-            buffer.mul_(momentum).add_(g, alpha=1 - dampening)
-        g = g + momentum * buffer if nesterov else buffer
+            b = wide(buffer) * momentum + g * (1 - dampening)
+            buffer.copy_(b)
+        g = g + momentum * b if nesterov else b
     p = p.sub_(lr * g)
     write_back([param], [p])
     return buffer

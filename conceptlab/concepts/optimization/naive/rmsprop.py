@@ -42,7 +42,7 @@ def rmsprop(
             m_state.copy_(m)
             v = v - m * m
         d = g / (torch.sqrt(v) + eps)
-        if momentum != 0:
+        if momentum > 0:
             b_state = as_real(momentum_buffer_list[i])
             d = momentum * b_state.clone() + d
             b_state.copy_(d)
