@@ -137,7 +137,8 @@ def second_gradients(outcome: Outcome) -> list[Tensor | None]:
     first = [g for g in all_first if g is not None and g.requires_grad]
     if not first:
         return []
-    directions = upstream(first, seed=SEED + 1)
+    # in the other order of memory, which a rule that is asked for its own derivative has to take, too
+    directions = [reversed_axes(d) for d in upstream(first, seed=SEED + 1)]
     return list(torch.autograd.grad(first, [*outcome.leaves, *grads], directions, allow_unused=True))
 
 

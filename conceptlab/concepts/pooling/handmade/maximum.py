@@ -136,8 +136,9 @@ def _at_once(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
         t = torch.arange(count, device=x.device, dtype=torch.int32)
         score = (values == output.unsqueeze(-1)) * (count - t) + (values != values) * (count + 1 + t)
     best = score.amax(-1) - count
+    winner = torch.maximum(best - 1, -best)
     # a compiled kernel asserts that also what it computes beyond the output is a place, and fails if it is not
-    return output, torch.maximum(best - 1, -best).clamp(0, count - 1).to(torch.int32)
+    return output, winner.clamp(0, count - 1).to(torch.int32)
 
 
 def _in_blocks(x: Tensor) -> Sequence[Tensor]:
