@@ -46,28 +46,17 @@ def _compare_arguments(ours: Callable, theirs: Callable, _: Sample) -> None:
 
 def _calls(target: Target, function: Callable) -> Iterator[Sample]:
     """A step in mid-run, and what differs from it by a number, a flag, an extreme or a count that is no tensor."""
-    columns, numbers = _overheard(target, function)
-    flags = [
-        k for k, p in inspect.signature(function).parameters.items() if isinstance(numbers.get(k, p.default), bool)
-    ]
+    signature = inspect.signature(function).parameters
+    columns, heard = _overheard(target)
+    numbers = {name: value for name, value in heard.items() if name in signature and value is not None}
+    asked = {name: value for name, value in numbers.items() if signature[name].default is inspect.Parameter.empty}
+    flags = [name for name, p in signature.items() if isinstance(numbers.get(name, p.default), bool)]
     yield Sample("as it is", columns, numbers)
-    for key, number in numbers.items():
-        if not isinstance(number, bool):
-            # what is centered around the average of the last gradient alone is rounding
-            for other in NUMBERS[key == "alpha" :]:
-                yield Sample(f"{key}={other}", columns, {**numbers, key: other})
-                yield Sample(f"{key}={other}, recorded", columns, {**numbers, key: other, "differentiable": True})
+    yield Sample("without what has a default", columns, asked)
     for flag in flags:
         yield Sample(f"{flag} turned", columns, {**numbers, flag: not numbers.get(flag, False)})
-    for place in range(2):
-        extreme = copy.deepcopy(columns)
-        for column in extreme[place]:
-            column.detach().view(-1)[:4] = torch.tensor([torch.inf, -torch.inf, torch.nan, 0.0])
-        name = f"extreme {('parameters', 'gradients')[place]}"
-        for decay in (0.0, 0.1):
-            setting = {**numbers, "weight_decay": decay}
-            yield Sample(f"{name}, weight_decay={decay}", extreme, setting)
-            yield Sample(f"{name}, weight_decay={decay}, recorded", extreme, {**setting, "differentiable": True})
+    for decoupled in (False, True) if "decoupled_weight_decay" in flags else (False,):
+        yield from _with_other_numbers(columns, {**numbers, "decoupled_weight_decay": decoupled})
     for place, column in enumerate(columns):
         if all(isinstance(x, Tensor) and x.dim() == 0 for x in column):
             counts = (*columns[:place], [1.0, 1.0], *columns[place + 1 :])
@@ -82,10 +71,26 @@ def _calls(target: Target, function: Callable) -> Iterator[Sample]:
     yield Sample("no parameters", tuple([] for _ in columns), numbers)
 
 
-def _overheard(target: Target, function: Callable) -> tuple[tuple[list[Any], ...], dict[str, Any]]:
+def _with_other_numbers(columns: tuple[list[Any], ...], numbers: dict[str, Any]) -> Iterator[Sample]:
+    """One number another one, then extremes among the parameters or gradients; each in both of a tier's programs."""
+    for recorded in (False, True):
+        setting = {**numbers, "differentiable": recorded}
+        for key, number in numbers.items():
+            # what is centered around the average of the last gradient alone is rounding
+            for other in () if isinstance(number, bool) else NUMBERS[key == "alpha" :]:
+                yield Sample(f"{key}={other}", columns, {**setting, key: other})
+        for place in range(2):
+            extreme = copy.deepcopy(columns)
+            for column in extreme[place]:
+                column.view(-1)[:4] = torch.tensor([torch.inf, -torch.inf, torch.nan, 0.0])
+            for decay in (0.0, 0.1):
+                yield Sample(f"extremes in place {place}", extreme, {**setting, "weight_decay": decay})
+
+
+def _overheard(target: Target) -> tuple[tuple[list[Any], ...], dict[str, Any]]:
     """What the class gives its function in a third step, the two parameters being of two ages.
 
-    By position the parameters, their gradients and their state; by name only what has no default.
+    By position the parameters, their gradients and their state; by name the numbers and flags.
     """
     optimizer: Any = built(target, target.moved(points()), every_term(target).init_kwargs)
     for step, skip in enumerate(((0,), ())):
@@ -95,9 +100,7 @@ def _overheard(target: Target, function: Callable) -> tuple[tuple[list[Any], ...
     optimizer.ops = SimpleNamespace(**{name: lambda *args, **kwargs: heard.append((copy.deepcopy(args), kwargs))})
     advance(target, optimizer, 2)
     [(args, kwargs)] = heard
-    columns = tuple([x.detach() if isinstance(x, Tensor) else x for x in column] for column in args)
-    asked = {p.name for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY}
-    return columns, {name: value for name, value in kwargs.items() if name in asked}
+    return tuple([x.detach() if isinstance(x, Tensor) else x for x in column] for column in args), kwargs
 
 
 def _compare(ours: Callable, theirs: Callable, sample: Sample) -> None:
