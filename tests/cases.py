@@ -52,7 +52,7 @@ class Drawn:
     check: BoundCheck
 
     def __call__(self) -> None:
-        with watched_by(Draw(3, 100) if str(self.check) in COMPILED else Draw(12, 8)):
+        with watched_by(Draw(2, 100) if str(self.check) in COMPILED else Draw(8, 12)):
             self.check()
 
 
