@@ -55,7 +55,9 @@ def _max(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]
     yield Sample("special values", (_special(randn(*shape)),), window)
     yield Sample("-inf everywhere", (torch.full(shape[1:], float("-inf"), dtype=randn().dtype),), window)
     nothing = torch.full((1, *shape[2:]), float("-inf"), dtype=randn().dtype)
-    yield Sample("-inf everywhere, dilated", (nothing,), window | {"padding": 2, "dilation": 2, "stride": 1})
+    yield Sample(
+        "-inf everywhere, dilated", (nothing,), window | {"kernel_size": 4, "padding": 2, "dilation": 2, "stride": 1}
+    )
     yield Sample("windows of one value", (randn(*shape), 1))
     yield Sample("no stride", (randn(*shape), 2, []))
     yield Sample("overlapping, as long as side by side", (randn(1, 2, *[10] * rank), 5, 4), {"return_indices": True})
