@@ -80,10 +80,9 @@ def check_steps(where: str, params: Sequence[Tensor], capturable: bool, **column
                 )
             )
     if capturable and any(p.device.type in ("cpu", "meta") for p in params):
-        names = ", ".join(["params", *columns])
         raise AssertionError(
             message(
-                f"{where}: If capturable=True, {' and '.join(names.rsplit(', ', 1))} must be on supported devices",
+                f"{where}: If capturable=True, {' and '.join(['params', *columns])} must be on supported devices",
                 expected="parameters on a device whose work can be captured, such as cuda",
                 received=str({str(p.device) for p in params}),
                 remedy="Construct the optimizer with capturable=False.",
