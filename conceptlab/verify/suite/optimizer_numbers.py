@@ -40,8 +40,12 @@ def tensor_hyperparameters(target: Target) -> Tally:
             check_alike(*optimizers, f"step {seed + 1}", names=False)
 
     rate = {"lr": torch.tensor([[0.05]]), "weight_decay": 0.1, "momentum": 0.9}
+    decay = {**rate, "weight_decay": torch.tensor([0.1])}
     betas = {"betas": (torch.tensor([0.8]), torch.tensor(0.95))}
-    samples = [Sample("lr", init_kwargs=only_known(target, rate))]
+    samples = [
+        Sample("lr", init_kwargs=only_known(target, rate)),
+        Sample("lr-and-weight-decay", init_kwargs=only_known(target, decay)),
+    ]
     if "betas" in argument_names(target.builtin):
         samples.append(Sample("lr-and-betas", init_kwargs=only_known(target, rate | betas)))
     return each(samples, compare)
@@ -52,10 +56,10 @@ def differentiable(target: Target) -> Tally:
     """The derivatives of the parameters after a step or two, by all that they came from."""
     names = argument_names(target.builtin)
 
-    def derivatives(steps: int, by_numbers: Sequence[str], of_ours: bool) -> list[Tensor | None]:
+    def derivatives(size: int, steps: int, by_numbers: Sequence[str], of_ours: bool) -> list[Tensor | None]:
         generator = torch.Generator().manual_seed(4)
         start, *grads = (
-            target.moved(torch.randn(3, 2, generator=generator).requires_grad_()) for _ in range(steps + 1)
+            target.moved(torch.randn(size, 2, generator=generator).requires_grad_()) for _ in range(steps + 1)
         )
         by = {name: torch.tensor(0.05).requires_grad_() for name in by_numbers if name in names}
         # torch's own Adam has none by betas in a second step
@@ -69,7 +73,7 @@ def differentiable(target: Target) -> Tally:
         for grad in grads:
             p.grad = grad.clone()
             optimizer.step()
-        y = torch.randn(3, 2, generator=generator).to(target.device)
+        y = torch.randn(size, 2, generator=generator).to(target.device)
         leaves = [start, *grads, *by.values(), *(betas if by_betas else ())]
         return [p.detach(), *torch.autograd.grad((p * y).sum(), leaves, allow_unused=True)]
 
@@ -77,18 +81,23 @@ def differentiable(target: Target) -> Tally:
         if "differentiable" not in names:
             raise NotApplicable("torch's own is not differentiable")
         # by learning rate and weight decay, too, where torch takes tensors for them
-        steps, by_numbers = sample.kwargs["steps"], sample.kwargs["by"]
-        if or_none(lambda: derivatives(steps, by_numbers, False)) is None:
+        size, steps, by_numbers = sample.kwargs.values()
+        if or_none(lambda: derivatives(size, steps, by_numbers, False)) is None:
             by_numbers = ()
-        expected = of_torch(lambda: derivatives(steps, by_numbers, False), "torch has no derivative")
+        expected = of_torch(lambda: derivatives(size, steps, by_numbers, False), "torch has no derivative")
         # in a first step the betas cancel: their derivatives are zero, up to rounding
-        check_same(derivatives(steps, by_numbers, True), expected, "derivatives", strides=False, noise=1e-14)
+        received = derivatives(size, steps, by_numbers, True)
+        check_same(received, expected, "derivatives", strides=False, noise=1e-14)
 
-    both = ("lr", "weight_decay")
-    samples = [Sample(f"steps-{n}", kwargs={"steps": n, "by": both}) for n in (1, 2)]
-    samples.append(Sample("by-lr-alone", kwargs={"steps": 1, "by": ("lr",)}))
-    samples.append(Sample("by-no-number", kwargs={"steps": 1, "by": ()}))
-    return each(samples, compare)
+    settings = {
+        "steps-1": (3, 1, ("lr", "weight_decay")),
+        "steps-2": (3, 2, ("lr", "weight_decay")),
+        "by-lr-alone": (3, 1, ("lr",)),
+        "by-no-number": (3, 1, ()),
+        "of-many": (70_000, 1, ()),
+    }
+    names_of = ("size", "steps", "by")
+    return each((Sample(what, kwargs=dict(zip(names_of, s, strict=True))) for what, s in settings.items()), compare)
 
 
 _TENSORS = {"lr": 0.05, "weight_decay": 0.1, "lr_decay": 0.2, "momentum_decay": 0.03, "beta1": 0.8, "beta2": 0.9}
@@ -194,7 +203,11 @@ def rounded_once(target: Target) -> Tally:
         Sample(f"{dtype}, lr {rate}, {what}", kwargs={"dtype": dtype, "rate": rate, "setting": setting})
         for dtype in (torch.bfloat16, torch.float16)
         for rate in (lr, torch.tensor(lr))
-        for what, setting in (("every term", terms), ("few terms", {"lr": lr}))
+        for what, setting in (
+            ("every term", terms),
+            ("no decay", {**terms, **only_known(target, {"weight_decay": 0.0})}),
+            ("few terms", {"lr": lr}),
+        )
     ]
     return each(samples, compare)
 

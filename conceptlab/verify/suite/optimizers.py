@@ -183,11 +183,10 @@ def kept_gradients(target: Target) -> Tally:
 def sparse_gradients(target: Target) -> Tally:
     """Sparse gradients, beside dense ones and alone: taken, or refused, as torch does."""
 
-    def grad(seed: int) -> Tensor:
+    def grad(seed: int, rows: int) -> Tensor:
         generator = torch.Generator().manual_seed(seed)
-        places = torch.randint(6, (1, 3), generator=generator)
-        found = torch.sparse_coo_tensor(places, torch.randn(3, 2, generator=generator), (6, 2), check_invariants=True)
-        return found.to(target.device)
+        places, numbers = torch.randint(6, (1, 3), generator=generator), torch.randn(3, 2, generator=generator)
+        return torch.sparse_coo_tensor(places, numbers, (rows, 2), check_invariants=True).to(target.device)
 
     def refusal(optimizer: Optimizer) -> tuple[str, bool]:
         try:
@@ -199,16 +198,18 @@ def sparse_gradients(target: Target) -> Tally:
     def compare(sample: Sample) -> None:
         if torch_samples.optimizer_needs(target.part).closure:
             raise NotApplicable("a closure has dense gradients")
-        for dense in (1, 0):
+        for count, rows in ((2, 6), (1, 6), (1, 70_000)):
 
-            def params(count: int = 1 + dense) -> list[Parameter]:
-                return [Parameter(torch.ones(6, 2)), Parameter(torch.ones(3, 1))][:count]
+            def params(count: int = count, rows: int = rows) -> list[Parameter]:
+                return [Parameter(torch.ones(rows, 2)), Parameter(torch.ones(3, 1))][:count]
 
             optimizers = pair(target, params, sample.init_kwargs)
             for seed in range(3):
                 for optimizer in optimizers:
                     for p, g in zip(
-                        parameters(optimizer), (grad(seed), torch.full((3, 1), 0.5, device=target.device)), strict=False
+                        parameters(optimizer),
+                        (grad(seed, rows), torch.full((3, 1), 0.5, device=target.device)),
+                        strict=False,
                     ):
                         p.grad = g
                 expected = refusal(optimizers[1])

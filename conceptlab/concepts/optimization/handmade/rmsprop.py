@@ -59,7 +59,7 @@ def rmsprop(
     states = [square_avgs, *([grad_avgs] if centered else []), *([momentum_buffer_list] if momentum > 0 else [])]
     columns = as_real([params, grads, *states])
     # one by one: what needs a derivative, and hyperparameters that are tensors, whose values stay on their device
-    if differentiable or torch.compiler.is_compiling() or any(isinstance(x, Tensor) for x in numbers):
+    if differentiable or any(isinstance(x, Tensor) for x in numbers):
         for row in zip(*columns, strict=True):
             _step_one(*row, options=options)
     else:

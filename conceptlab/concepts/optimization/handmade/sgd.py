@@ -50,7 +50,7 @@ def sgd(
     refuse_scaled_gradients("sgd", grad_scale, found_inf)
     if not params:
         return
-    options: tuple[Any, ...] = (scalar(weight_decay), momentum, scalar(lr), dampening, nesterov, maximize)
+    options: tuple[Any, ...] = (weight_decay, momentum, scalar(lr), dampening, nesterov, maximize)
     # One by one: what needs a derivative, a hyperparameter that is a tensor (its value stays on its device), a sparse
     # gradient, and a first step, which has to make the buffers.
     together = not (torch.is_grad_enabled() or has_sparse_grad or isinstance(lr, Tensor))
