@@ -40,7 +40,7 @@ def tensor_hyperparameters(target: Target) -> Tally:
             check_alike(*optimizers, f"step {seed + 1}", names=False)
 
     rate = {"lr": torch.tensor([[0.05]]), "weight_decay": 0.1, "momentum": 0.9}
-    decay = {**rate, "weight_decay": torch.tensor([0.1])}
+    decay = {**rate, "weight_decay": torch.tensor(0.1)}
     betas = {"betas": (torch.tensor([0.8]), torch.tensor(0.95))}
     samples = [
         Sample("lr", init_kwargs=only_known(target, rate)),
