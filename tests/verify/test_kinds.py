@@ -133,6 +133,10 @@ def _that_reads_its_count(params, grads, sums, steps, **kwargs):
     return ADAGRAD(params, grads, sums, steps, **kwargs)
 
 
+def _by_a_detached_number(params, grads, sums, steps, *, lr, **kwargs):
+    return ADAGRAD(params, grads, sums, steps, lr=lr.detach(), **kwargs)
+
+
 def _in_half_precision(params, grads, sums, steps, **kwargs):
     return registry.concepts["optimization"].builtin("adagrad")(params, grads, sums, steps, **kwargs)
 
@@ -145,9 +149,10 @@ ADAGRAD = all_tiers("optim")["handmade"].adagrad
     [
         (_with_another_default, "functions", "expected the parameters"),
         (_in_half_precision, "rounded_once", "are not the step in float64, rounded"),
+        (_by_a_detached_number, "derivatives_by_numbers", "Jacobian mismatch"),
         (_that_reads_its_count, "compiled_step", "torch's own into"),
     ],
-    ids=["another-default", "in-half-precision", "a-count-that-is-read"],
+    ids=["another-default", "in-half-precision", "by-a-detached-number", "a-count-that-is-read"],
 )
 def test_a_wrong_function_below_an_optimizer(monkeypatch, wrong, fails, says):
     part = registry.parts["Adagrad"]
