@@ -129,8 +129,9 @@ def _step_together(
     torch._foreach_mul_(v, beta2)
     torch._foreach_addcmul_(v, g, g, value=1 - beta2)
     if largest:
-        torch._foreach_maximum_(largest[0], v)
-        v = largest[0]
+        (highest,) = largest
+        torch._foreach_maximum_(highest, v)
+        v = highest
     c1, c2 = 1 - beta1**t, 1 - beta2**t
     denominator = torch._foreach_sqrt(v)
     torch._foreach_add_(denominator, eps * c2**0.5)

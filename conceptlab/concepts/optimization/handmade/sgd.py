@@ -81,16 +81,17 @@ def _step_together(
     columns = [params, grads] if buffers is None else [params, grads, buffers]
     one_pass = buffers is None and weight_decay == 0 and not maximize
     for group in [columns] if one_pass else groups(columns):
-        p, g, *b = (in_float32(column) for column in group)
+        p, g, *momenta = (in_float32(column) for column in group)
         if maximize:
             g = torch._foreach_neg(g)
         if weight_decay != 0:
             g = torch._foreach_add(g, p, alpha=weight_decay)
-        if b:
-            torch._foreach_mul_(b[0], momentum)
-            torch._foreach_add_(b[0], g, alpha=1 - dampening)
-            write_back(group[2], b[0])
-            g = torch._foreach_add(g, b[0], alpha=momentum) if nesterov else b[0]
+        if momenta:
+            (b,) = momenta
+            torch._foreach_mul_(b, momentum)
+            torch._foreach_add_(b, g, alpha=1 - dampening)
+            write_back(group[2], b)
+            g = torch._foreach_add(g, b, alpha=momentum) if nesterov else b
         torch._foreach_add_(p, g, alpha=-lr)
         write_back(group[0], p)
 
