@@ -106,6 +106,17 @@ def test_what_an_optimizer_does_not_offer_is_named():
     assert "none named dampening" in found
 
 
+def check_notices(monkeypatch, name, wrong, fails, says):
+    """The check passes, until the one function that the class needs is another."""
+    part = registry.parts[name]
+    assert verify(tier_of(part, "handmade"), part.torch, only=[fails]).passed
+    (function,) = part.tiers["handmade"].needs
+    monkeypatch.setattr(all_tiers(registry.concepts[part.concept].family)["handmade"], function, wrong)
+    [result] = verify(tier_of(part, "handmade"), part.torch, only=[fails]).results
+    assert result.failed
+    assert says in str(result.failures)
+
+
 @pytest.mark.parametrize(
     ("wrong", "fails", "says"),
     [
@@ -116,12 +127,7 @@ def test_what_an_optimizer_does_not_offer_is_named():
     ids=["as-it-was", "detached", "in-place"],
 )
 def test_a_wrong_function_below_a_transform(monkeypatch, wrong, fails, says):
-    part = registry.parts["RandomHorizontalFlip"]
-    assert verify(tier_of(part, "handmade"), part.torch, only=[fails]).passed
-    monkeypatch.setattr(all_tiers("transforms")["handmade"], "horizontal_flip", wrong)
-    [result] = verify(tier_of(part, "handmade"), part.torch, only=[fails]).results
-    assert result.failed
-    assert says in str(result.failures)
+    check_notices(monkeypatch, "RandomHorizontalFlip", wrong, fails, says)
 
 
 def _with_another_default(params, grads, sums, steps, has_sparse_grad=True, **kwargs):
@@ -155,12 +161,7 @@ ADAGRAD = all_tiers("optim")["handmade"].adagrad
     ids=["another-default", "in-half-precision", "by-a-detached-number", "a-count-that-is-read"],
 )
 def test_a_wrong_function_below_an_optimizer(monkeypatch, wrong, fails, says):
-    part = registry.parts["Adagrad"]
-    assert verify(tier_of(part, "handmade"), part.torch, only=[fails]).passed
-    monkeypatch.setattr(all_tiers("optim")["handmade"], "adagrad", wrong)
-    [result] = verify(tier_of(part, "handmade"), part.torch, only=[fails]).results
-    assert result.failed
-    assert says in str(result.failures)
+    check_notices(monkeypatch, "Adagrad", wrong, fails, says)
 
 
 def torchs_own():
