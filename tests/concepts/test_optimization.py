@@ -8,6 +8,7 @@ from torch import nn
 from torch._subclasses import FakeTensorMode
 
 from conceptlab.core import registry
+from conceptlab.core.namespace import all_tiers
 from conceptlab.verify import torch_samples
 from conceptlab.verify.closeness import check_same
 from conceptlab.verify.optimizer_settings import every_term, plain_settings
@@ -95,6 +96,31 @@ def test_refusals(part, tier):
             give_gradients(optimizer, 0)
             with pytest.raises(AssertionError, match=r"If capturable=True, params.* must be on supported devices"):
                 optimizer.step()
+
+
+@EACH_PART
+def test_a_count_that_is_no_tensor(part, tier):
+    name = part.name.lower()
+    if name == "sgd":
+        pytest.skip("it counts nothing")
+    ours, theirs = getattr(all_tiers("optim")[tier], name), registry.concepts["optimization"].builtin(name)
+    for counts in COUNTS[name]:
+        for function in (ours, theirs):
+            with pytest.raises(RuntimeError, match="must contain a list of singleton tensors"):
+                function(*STATE[name], *counts, **NUMBERS[name])
+
+
+COUNTS = {name: [([1],)] for name in ("adam", "adamw", "rmsprop", "adagrad")} | {"nadam": [([1], []), ([], [1])]}
+STATE = {"adam": [[]] * 5, "adamw": [[]] * 5, "rmsprop": [[]] * 5, "adagrad": [[]] * 3, "nadam": [[]] * 4}
+_ADAM = {"beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1, "lr": 0.1, "eps": 1e-8, "maximize": True}
+NUMBERS = {
+    "sgd": {"momentum": 0.9, "dampening": 0.1, "nesterov": False, "weight_decay": 0.1, "lr": 0.1, "maximize": True},
+    "adam": _ADAM | {"amsgrad": True},
+    "adamw": _ADAM | {"amsgrad": True},
+    "rmsprop": {"lr": 0.1, "alpha": 0.9, "eps": 1e-8, "weight_decay": 0.1, "momentum": 0.9, "centered": True},
+    "adagrad": {"lr": 0.1, "lr_decay": 0.1, "eps": 1e-8, "weight_decay": 0.1, "maximize": True},
+    "nadam": _ADAM | {"momentum_decay": 0.1},
+}
 
 
 @pytest.mark.parametrize("tier", ["naive", "handmade"])
