@@ -94,7 +94,7 @@ def differentiable(target: Target) -> Tally:
         "steps-2": (3, 2, ("lr", "weight_decay")),
         "by-lr-alone": (3, 1, ("lr",)),
         "by-no-number": (3, 1, ()),
-        "of-many": (70_000, 1, ()),
+        "of-many": (70_000, 2, ()),
     }
     names_of = ("size", "steps", "by")
     return each((Sample(what, kwargs=dict(zip(names_of, s, strict=True))) for what, s in settings.items()), compare)

@@ -51,10 +51,9 @@ def sgd(
     if not params:
         return
     options: tuple[Any, ...] = (weight_decay, momentum, scalar(lr), dampening, nesterov, maximize)
-    # One by one: what needs a derivative, a hyperparameter that is a tensor (its value stays on its device), a sparse
-    # gradient, and a first step, which has to make the buffers.
-    together = not (torch.is_grad_enabled() or has_sparse_grad or isinstance(lr, Tensor))
-    together = together and not isinstance(weight_decay, Tensor)
+    # One by one: what needs a derivative, a hyperparameter that is a tensor (its value stays on its device), and a
+    # first step, which has to make the buffers.
+    together = not (torch.is_grad_enabled() or isinstance(lr, Tensor) or isinstance(weight_decay, Tensor))
     if together and momentum == 0:
         _step_together(params, d_p_list, None, *options)
     elif together and all(buffer is not None for buffer in momentum_buffer_list):
