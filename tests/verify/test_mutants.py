@@ -119,9 +119,12 @@ def test_what_runs_within_a_rule_alone_has_nothing_to_detach():
 
 
 def test_a_default_is_for_the_signature_to_notice():
-    known = Baseline({"elu values": 1, "elu signature": 1, "selu signature": 1}, reaches={"elu values": {"elu"}})
+    known = Baseline({"elu layouts": 1, "elu values": 2, "selu values": 1}, reaches={"elu values": {"elu"}})
+    rest = Baseline({"elu compiled": 5, "elu signature": 1, "selu signature": 1})
     (mutant,) = (m for m in mutants_of("def elu(x, alpha=1.0): pass", "f.py") if m.operator == "constant")
-    assert known.order(mutant) == ["elu values", "elu signature"]
+    assert known.order(mutant) == ["elu values"]
+    assert rest.order(mutant, known.reaches) == ["elu signature", "elu compiled"]
+    assert rest.order(mutant, {"celu values": {"celu"}}) == ["elu signature", "selu signature", "elu compiled"]
 
 
 def test_a_mutant_leaves_the_original_as_it_was():
@@ -134,6 +137,7 @@ def test_a_mutant_leaves_the_original_as_it_was():
 
 TOY = """
 import os
+import torch
 from torch.nn.functional import threshold
 
 CHOSEN = [0][0]
@@ -141,7 +145,8 @@ CHOSEN = [0][0]
 def relu(input, inplace=False):
     spare = 1 + 0
     tiny = 1e-11 if input.is_floating_point() else 0
-    output = threshold(input.clone() if inplace else input, CHOSEN, 0) * (1 + tiny)
+    one = 1 if torch.compiler.is_compiling() else 1
+    output = threshold(input.clone() if inplace else input, CHOSEN, 0) * (one + tiny)
     return input.copy_(output) if inplace else output
 
 def wait(rounds):
@@ -152,9 +157,10 @@ def wait(rounds):
 
 wait(2)
 """
-WRONG = "relu term 1 + tiny -> tiny"
+WRONG = "relu term one + tiny -> tiny"
 SAME = "relu arithmetic 1 + 0 -> 1 - 0"
-UNNOTICED = "relu term 1 + tiny -> 1"
+UNNOTICED = "relu term one + tiny -> one"
+COMPILED = "relu constant 1 if torch.compiler.is_compiling() else 1 -> 2 if torch.compiler.is_compiling() else 1"
 HANGS = "wait statement rounds -= 1 -> pass"
 CRASHES = "wait comparison rounds == 1 -> rounds != 1"
 BROKEN = "constant [0][0] -> [0][1]"
@@ -179,10 +185,11 @@ def verdicts(tmp_path_factory):
     toy.path.write_text(TOY)
     by_key = {mutant.key: mutant for mutant in mutants_of(TOY, toy.name)}
     known = baseline(toy)
-    assert known.failing == []
     assert known.reaches["relu values"] == {"relu"}
     ended = run(toy, [by_key[HANGS], by_key[CRASHES]], known, limit=1)
-    judged = run(toy, [by_key[key] for key in (WRONG, UNNOTICED, SAME, BROKEN)], known, [WRONG, SAME, UNNOTICED])
+    judged = run(
+        toy, [by_key[key] for key in (WRONG, UNNOTICED, SAME, BROKEN, COMPILED)], known, [WRONG, SAME, UNNOTICED]
+    )
     return {verdict.mutant.key: verdict for verdict in (*ended, *judged)}
 
 
@@ -191,6 +198,21 @@ def test_what_is_noticed_is_killed_by_a_check_that_is_named(verdicts):
     # that somebody said it were equivalent does not help it
     assert verdicts[WRONG].status == "killed"
     assert verdicts[WRONG].by.startswith("relu ")
+
+
+@pytest.mark.slow
+def test_what_all_that_are_heard_let_pass_is_for_the_others(verdicts):
+    assert verdicts[COMPILED].status == "killed"
+    assert verdicts[COMPILED].by.startswith("relu compiled")
+
+
+@pytest.mark.slow
+def test_what_fails_without_a_mutant_is_to_be_mended_first(tmp_path):
+    toy = Toy(tmp_path / "toy.py")
+    toy.path.write_text(TOY.replace("(one + tiny)", "-1"))
+    with pytest.raises(SystemExit, match=r"toy\.py: expected a file that passes all checks") as refused:
+        baseline(toy)
+    assert "relu values: " in str(refused.value)
 
 
 @pytest.mark.slow

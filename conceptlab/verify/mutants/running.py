@@ -4,13 +4,14 @@ import ast
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
 import torch
 
+from conceptlab.core import message
 from conceptlab.verify.mutants.edits import Mutant
 from conceptlab.verify.mutants.identical import fingerprint
 from conceptlab.verify.mutants.processes import in_processes
@@ -28,6 +29,7 @@ UNHEARD = {
     *("compiled", "compiled_layer", "compiled_once", "compiled_step", "inductor"),
     *("gradcheck", "gradgradcheck", "flat_memory", "saved_memory"),  # which repeat calls of the others, many times
 }
+"""Checks that tell nothing by what they call, or take long: they are for what all others let pass."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Baseline:
     Attributes:
         cost: seconds of each check.
         failing: the checks that fail without any mutant.
-        reaches: for each check the functions of the file that it calls.
+        reaches: for each check that is not in `UNHEARD` the functions of the file that it calls.
         recorded: the functions that any check calls while autograd records. The others run within a rule alone.
     """
 
@@ -75,41 +77,54 @@ class Baseline:
         reached = any(mutant.place in places for places in self.reaches.values())
         return mutant.operator != "detach" or not reached or mutant.place in self.recorded
 
-    def order(self, mutant: Mutant) -> list[str]:
+    def order(self, mutant: Mutant, reaches: Mapping[str, frozenset[str]] | None = None) -> list[str]:
         """The checks that can notice: those that call the mutated function, the telling ones first, then cheap first.
 
-        And, of the parts that it serves, those that are not listened to; and all where none is heard to call it.
+        And all where none is heard to call it.
+
+        Args:
+            mutant: the mutant.
+            reaches: of other checks, where these are not heard: then those of the same parts can notice.
         """
-        heard = {check for check, places in self.reaches.items() if mutant.place in places}
+        heard = {check for check, places in (reaches or self.reaches).items() if mutant.place in places}
         parts = {check.split()[0] for check in heard}
-
-        def can_notice(check: str) -> bool:
-            part, name = check.split()
-            return check in heard or not parts or (name in UNHEARD and part in parts)
-
-        able = filter(can_notice, self.cost)
+        able = [c for c in self.cost if not heard or (c.split()[0] in parts if reaches else c in heard)]
         return sorted(able, key=lambda check: (check.split()[1] not in FIRST, self.cost[check]))
 
+    @property
+    def limit(self) -> float:
+        """Seconds of computing that a mutant may take: ten, and three times what all checks take."""
+        return 10 + 3 * sum(self.cost.values())
 
-def baseline(subject: Subject) -> Baseline:
-    """Run all checks on the file as it is, in a process of its own."""
-    return baselines([subject])[subject.name]
+
+def baseline(subject: Subject, *, heard: bool = True) -> Baseline:
+    """Run the checks that are listened to, or the others, on the file as it is, in a process of its own."""
+    return baselines([subject], heard=heard)[subject.name]
 
 
-def baselines(subjects: Sequence[Subject], jobs: int = 1) -> dict[str, Baseline]:
-    """The same for several files that the same checks are about, which run once for all of them."""
+def baselines(subjects: Sequence[Subject], jobs: int = 1, *, heard: bool = True) -> dict[str, Baseline]:
+    """The same for several files that the same checks are about, which run once for all of them.
+
+    Raises:
+        SystemExit: a check fails.
+    """
     for target in _as_it_is(subjects[0]):
         # the samples are made here, and every process that is forked from this one has them
         for training in (True, False):
             list(target.samples(training=training))
         list(target.samples(thinned=False))
     found = {subject.name: Baseline() for subject in subjects}
-    tasks: list[Callable] = [partial(_measure, subjects, slice(n, None, jobs)) for n in range(jobs)]
+    tasks: list[Callable] = [partial(_measure, subjects, slice(n, None, jobs), heard) for n in range(jobs)]
     for _, answer, _ in in_processes(tasks, jobs, cpu=3600):
         if isinstance(answer, str):
             raise RuntimeError(f"{subjects[0].name}, unchanged: {answer}")
         for name, known in found.items():
             known.add(answer[name])
+    for name, known in found.items():
+        if known.failing:
+            expected, received = "a file that passes all checks before it is changed", "; ".join(known.failing)
+            remedy = "Mend it first: a check that fails anyway notices nothing."
+            raise SystemExit(message(name, expected=expected, received=received, remedy=remedy))
     return found
 
 
@@ -117,12 +132,14 @@ def _as_it_is(subject: Subject) -> list[Target]:
     return subject.load(ast.parse(subject.path.read_text()))
 
 
-def _measure(subjects: Sequence[Subject], part: slice) -> dict[str, Baseline]:
+def _measure(subjects: Sequence[Subject], part: slice, heard: bool) -> dict[str, Baseline]:
     found = {str(subject.path): Baseline() for subject in subjects}
-    for name, check in list(bound_checks(_as_it_is(subjects[0])).items())[part]:
+    checks = bound_checks(_as_it_is(subjects[0]))
+    for name in [name for name in checks if (name.split()[1] not in UNHEARD) == heard][part]:
+        check = checks[name]
         places: dict[str, set[str]] = {path: set() for path in found}
 
-        def heard(frame: Any, event: str, _: Any, places: dict[str, set[str]] = places) -> None:
+        def listen(frame: Any, event: str, _: Any, places: dict[str, set[str]] = places) -> None:
             path = frame.f_code.co_filename
             if event == "call" and path in places:
                 place = frame.f_code.co_qualname.partition(".<locals>")[0]
@@ -131,7 +148,7 @@ def _measure(subjects: Sequence[Subject], part: slice) -> dict[str, Baseline]:
                     found[path].recorded.add(place)
 
         began = time.process_time()
-        sys.setprofile(None if name.split()[1] in UNHEARD else heard)
+        sys.setprofile(listen if heard else None)
         try:
             tally = check.check(check.target)
         finally:
@@ -158,22 +175,34 @@ def run(
     Args:
         subject: the file.
         mutants: those to run.
-        known: the `baseline` of the file.
+        known: the `baseline` of the file. That of the checks in `UNHEARD` is made for the first mutant that all others
+            let pass.
         equivalent: keys of those that are said to be equivalent. Each is compared bit by bit, and run like the others
             if its results are not identical.
         jobs: how many processes at a time.
-        limit: seconds of computing that a mutant may take; by default ten, and three times what all checks take.
+        limit: seconds of computing that a mutant may take, instead of those of `Baseline.limit`.
     """
     mutants, said = list(mutants), frozenset(equivalent)
-    cpu = limit or 10 + 3 * sum(known.cost.values())
     unchanged = fingerprint(_as_it_is(subject)) if said & {mutant.key for mutant in mutants} else []
+    rest: Baseline | None = None
     tasks = [lambda m=m: _judge(subject, m, known.order(m), unchanged if m.key in said else None) for m in mutants]
-    for index, answer, seconds in in_processes(tasks, jobs, cpu):
+    for index, answer, seconds in in_processes(tasks, jobs, limit or known.limit):
         # a text says what ended it
-        status, by = answer if isinstance(answer, tuple) else ("killed", answer)
-        yield Verdict(mutants[index], status, by, seconds)  # type: ignore[arg-type]
+        mutant, (status, by) = mutants[index], answer if isinstance(answer, tuple) else ("killed", answer)
+        if answer == UNNOTICED:
+            rest = rest or baseline(subject, heard=False)
+            others = rest.order(mutant, known.reaches)
+            ask = [lambda m=mutant, order=others: _noticed_by(subject.load(m.tree()), order)]
+            ((_, by, more),) = in_processes(ask, 1, limit or rest.limit)
+            seconds += more
+            if by:
+                status = "killed"
+            elif mutant.key in said:
+                status, by = ("survived", "said to be equivalent: differs") if unchanged else ("equivalent", "")
+        yield Verdict(mutant, status, by, seconds)
 
 
+UNNOTICED: tuple[Status, str] = ("survived", "")
 NOTHING = "nothing that has a gradient was detached"
 
 
@@ -181,22 +210,26 @@ def _judge(subject: Subject, mutant: Mutant, order: list[str], identical: list[s
     """``identical``: the fingerprint of what is said to be equivalent, of which no check is asked if it has it."""
     try:
         targets = subject.load(mutant.tree())
-        known = bound_checks(targets)
+        bound_checks(targets)
     except Exception as error:
         return "not viable", f"{type(error).__name__}: {error}"
     # the sooner answer where there are samples to tell by: an optimizer's checks, say, have none
     if identical and fingerprint(targets) == identical:
         return "equivalent", ""
     with _detached_in(str(subject.path)) as detached:
-        for name in order:
-            with stopping_at_once():
-                if known[name].check(known[name].target).failures:
-                    return "killed", name
-    if mutant.operator == "detach" and not detached:
-        return "equivalent", NOTHING
-    if identical is None:
-        return "survived", ""
-    return ("survived", "said to be equivalent: differs") if identical else ("equivalent", "")
+        if by := _noticed_by(targets, order):
+            return "killed", by
+    return ("equivalent", NOTHING) if mutant.operator == "detach" and not detached else UNNOTICED
+
+
+def _noticed_by(targets: list[Target], order: list[str]) -> str:
+    """The first of these checks that fails, if any."""
+    known = bound_checks(targets)
+    for name in order:
+        with stopping_at_once():
+            if known[name].check(known[name].target).failures:
+                return name
+    return ""
 
 
 @contextlib.contextmanager

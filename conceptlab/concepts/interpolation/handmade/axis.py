@@ -101,7 +101,7 @@ class Axis(NamedTuple):
         T = 2 * math.ceil(reach * stretch) + 1
         # the centre of the new pixel is that without `align_corners`, as torch has it
         centres = (torch.arange(self.out, dtype=torch.float64, device=like.device).unsqueeze(1) + 0.5) * self.step
-        places = (centres - reach * stretch).floor() + torch.arange(T, dtype=torch.float64, device=like.device)
+        places = (centres - reach * stretch).floor() + torch.arange(T, device=like.device)
         inside = places.clamp(0, self.size - 1)
         # beyond the border there is nothing
         weights = kernel((places + 0.5 - centres).abs() / stretch).masked_fill(inside != places, 0)
@@ -123,7 +123,7 @@ class Axis(NamedTuple):
     @property
     def _reach(self) -> float:
         """No new pixel looks farther than this."""
-        return KERNELS[self.mode][1] * max(self.step, 1.0) + 1 if self.smooth else 3.0
+        return KERNELS[self.mode][1] * max(self.step, 1.0) if self.smooth else 3.0
 
 
 def _cubic(share: Tensor) -> list[Tensor]:
