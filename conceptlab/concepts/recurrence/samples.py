@@ -109,7 +109,8 @@ def _cells(kind: str, draw: Draw) -> Iterator[Sample]:
     def call(batch: int, biases: int, x: Tensor | None = None) -> tuple:
         rows = GATES[kind] * H
         state = (draw(batch, H), draw(batch, H)) if kind == "lstm" else draw(batch, H)
-        return draw(batch, D) if x is None else x, state, draw(rows, D), draw(rows, H), *(draw(rows),) * biases
+        given = [draw(rows) for _ in range(biases)]
+        return draw(batch, D) if x is None else x, state, draw(rows, D), draw(rows, H), *given
 
     smooth = kind != "rnn_relu"
     yield Sample("no bias", call(B, 0), smooth=smooth)
