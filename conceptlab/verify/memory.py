@@ -26,22 +26,16 @@ def peak_bytes(call: Callable[[], object], device: torch.device | str = "cpu") -
     return meter.peak
 
 
-class _Meter(TorchDispatchMode):
-    """Adds up the storages that live between operations. What one operation uses for itself does not show."""
+class _Results(TorchDispatchMode):
+    """Keeps in mind the storages of all results."""
 
     def __init__(self) -> None:
         super().__init__()
         self.live: dict[StorageWeakRef, int] = {}
-        self.peak = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
-        before = {_key(t) for t in tree_flatten((args, kwargs))[0] if isinstance(t, Tensor)}
         result = func(*args, **(kwargs or {}))
-        self.now()
-        for tensor in tree_flatten(result)[0]:
-            if isinstance(tensor, Tensor) and _key(tensor) not in before:
-                self.live[_key(tensor)] = tensor.untyped_storage().nbytes()
-        self.peak = max(self.peak, sum(self.live.values()))
+        self.live |= {_key(t): t.untyped_storage().nbytes() for t in tree_flatten(result)[0] if isinstance(t, Tensor)}
         return result
 
     def now(self) -> int:
@@ -50,13 +44,29 @@ class _Meter(TorchDispatchMode):
         return sum(self.live.values())
 
 
+class _Meter(_Results):
+    """Adds up what is new and lives between operations. What one operation uses for itself does not show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        given = {_key(t) for t in tree_flatten((args, kwargs))[0] if isinstance(t, Tensor)} - self.live.keys()
+        result = super().__torch_dispatch__(func, types, args, kwargs)
+        for key in given & self.live.keys():  # it was there before: what is written to in place is a result, too
+            del self.live[key]
+        self.peak = max(self.peak, self.now())
+        return result
+
+
 def _key(tensor: Tensor) -> StorageWeakRef:
     return StorageWeakRef(tensor.untyped_storage())
 
 
 def growth(call: Callable[[], object], times: int = 200) -> int:
     """By how many bytes more memory is held after ``times`` calls than after the first few."""
-    with _Meter() as meter:
+    with _Results() as meter:
         for _ in range(5):
             call()
         before = meter.now()
