@@ -52,7 +52,7 @@ class Drawn:
 
     def __call__(self) -> None:
         compiled = COMPILED.get(str(self.check))
-        with watched_by(Draw(8, 12) if compiled is None else Draw(compiled, 100)):
+        with watched_by(Draw(6, 12) if compiled is None else Draw(compiled, 100)):
             self.check()
 
 

@@ -178,6 +178,9 @@ def refused(part: str) -> Iterator[Sample]:
         yield call((B, D), (B, H), b_hh=draw(1))
         x, state, *weights = call((B, D), (B, H)).args
         yield Sample("mixed dtypes", (x.float(), state, *weights))
+        # half precision is widened, after which all would fit
+        half = tree_map(lambda tensor: tensor.bfloat16(), (x, state, *weights))
+        yield Sample("one weight of another dtype", (*half[:-1], half[-1].float()))
         for name, dtype in {"whole numbers": torch.int64, "complex numbers": torch.complex128}.items():
             yield Sample(name, tree_map(lambda tensor, dtype=dtype: tensor.to(dtype), (x, state, *weights)))
         if kind == "lstm":
