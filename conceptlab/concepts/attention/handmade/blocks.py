@@ -183,8 +183,7 @@ def _gradients_in_portions(
         torch.empty_like(x, dtype=dtype, memory_format=format) if needs else None
         for x, needs in zip(tensors[:3], needed, strict=False)
     )
-    # a sum, where heads have the mask in common
-    of_bias = torch.zeros_like(tensors.bias, dtype=dtype) if needed[3] else None  # type: ignore[arg-type]
+    of_bias = _zeros_of_masks(tensors, outcome[0]) if needed[3] else None
     rooms = Rooms(outcome[0])
     for part in portions(tensors, options, rooms, (*outcome, of_q), (of_k, of_v), (of_bias,)):
         *own, q_out = part.by_query
@@ -192,7 +191,17 @@ def _gradients_in_portions(
         more = _gradients(part.tensors, options, own, needed, rooms, outs)[3]  # type: ignore[arg-type]
         if more is not None:
             part.masks[0].add_(more)  # type: ignore[union-attr]
+    if of_bias is not None:
+        of_bias = of_bias.sum_to_size(tensors.bias.shape)  # type: ignore[union-attr]
     return [of_q, of_k, of_v, of_bias]
+
+
+def _zeros_of_masks(tensors: Tensors, like: Tensor) -> Tensor:
+    """For the sum of a mask's gradients. Where all heads are taken together each has its own, but of a single mask."""
+    bias: Any = tensors.bias
+    is_repeated = is_small(tensors) and bias.shape[:2] != (1, 1)
+    lead = tensors.q.shape[:2] if is_repeated else bias.shape[:2]
+    return like.new_zeros(*lead, *bias.shape[2:])
 
 
 def _gradients(

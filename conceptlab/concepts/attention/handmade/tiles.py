@@ -100,10 +100,8 @@ def takes_all_heads(like: Tensor) -> bool:
 
 
 def is_small(tensors: Tensors) -> bool:
-    """Whether a member of the batch, with all its heads, does not fill half a tile; not where a mask has a gradient."""
+    """Whether a member of the batch, with all its heads, does not fill half a tile."""
     B, H, L, _ = tensors.q.shape
-    if tensors.bias is not None and tensors.bias.requires_grad:
-        return False
     return B == 1 or H * L * tensors.k.shape[2] <= NUMBERS // 2
 
 
