@@ -40,7 +40,7 @@ class Axis(NamedTuple):
     @property
     def phases(self) -> int:
         """How many new pixels there are to an old one, where their weights are the same for all; else 0."""
-        return self._times if self.mode == "linear" and not (self.aligned or self.smooth) else 0
+        return self._times if self.mode == "linear" and not self.aligned else 0
 
     @property
     def _times(self) -> int:
