@@ -81,6 +81,34 @@ class Product(REAL):
         return (rows @ weight.reshape(-1, weight.shape[-1])).reshape(x.shape), weight_grad
 
 
+class WithFirstWeight(REAL):
+    """Right, but where weights are batched: then it takes the first for all."""
+
+    @staticmethod
+    def forward(x, weight):
+        return F.linear(x, weight)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, g):
+        x, weight = ctx.saved_tensors
+        rows = g.reshape(-1, g.shape[-1]) if weight.dim() > 1 else g.reshape(-1, 1)
+        weight_grad = (rows.mT @ x.reshape(-1, x.shape[-1])).reshape(weight.shape)
+        return (rows @ weight.reshape(-1, weight.shape[-1])).reshape(x.shape), weight_grad
+
+    @staticmethod
+    def vmap(info, in_dims, x, weight):
+        x = x.expand(info.batch_size, *x.shape) if in_dims[0] is None else x.movedim(in_dims[0], 0)
+        return F.linear(x, weight if in_dims[1] is None else weight.select(in_dims[1], 0)), 0
+
+
+def with_first_weight(input, weight, bias=None):
+    return WithFirstWeight.apply(input, weight) + (0 if bias is None else bias)
+
+
 def draws_too_much(input, p=0.5, training=True, inplace=False):
     result = F.dropout(input, p, training, inplace)
     torch.rand(1)

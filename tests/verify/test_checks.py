@@ -35,6 +35,7 @@ MUTANTS = [
     ("law_of_the_draw", "not-rescaled", "dropout", mistakes.not_rescaled),
     ("law_of_the_draw", "other-share", "dropout", mistakes.drops_the_other_share),
     ("law_of_the_draw", "fresh-mask-in-backward", "dropout", mistakes.fresh_mask),
+    ("vmapped", "first-weight-for-all", "linear", mistakes.with_first_weight),
     ("gradcheck", "doubled-slope", "tanh", mistakes.doubled_slope),
     ("func_grad", "function-that-torch-func-refuses", "tanh", mistakes.without_setup),
     ("gradgradcheck", "constant-slope", "tanh", mistakes.saved_intermediate),

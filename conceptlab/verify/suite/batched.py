@@ -1,6 +1,6 @@
 """``torch.vmap``: a function of one sample, of a batch of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -9,15 +9,15 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import reseed, run
-from conceptlab.verify.closeness import check_same
-from conceptlab.verify.outcomes import few, numbers
-from conceptlab.verify.suite.derivatives import weighted
+from conceptlab.verify.closeness import NOISE, check_same
+from conceptlab.verify.outcomes import OfLeaves, few, numbers, of_leaves
+from conceptlab.verify.suite.derivatives import combined, weighted
 from conceptlab.verify.tally import NotApplicable, Tally, each, or_none
 from conceptlab.verify.target import Target
 
 
 def vmapped(target: Target) -> Tally:
-    """``torch.vmap`` over the first input, forward and backward, against a loop over torch's own."""
+    """``torch.vmap`` over an input, or over all, forward and backward, against a loop over torch's own."""
     every = list(target.samples())
     some = few(every, 6)
 
@@ -50,6 +50,7 @@ def vmapped(target: Target) -> Tally:
             reseed(0)
             along_last = torch.vmap(call(target.implementation), in_dims=-1, randomness="same")
             check_same(along_last(batch.movedim(0, -1)), expected, "vmap over the last axis", strides=False)
+            _over_all(target, sample)
         if not sample.args[0].requires_grad or not sample.smooth:
             return
 
@@ -69,6 +70,46 @@ def vmapped(target: Target) -> Tally:
     return each(every, compare)
 
 
+def _over_all(target: Target, sample: Sample) -> None:
+    """Over all that it is differentiated by, each along another axis; and over one of them, which share the others."""
+    ours, theirs = (of_leaves(target, sample, theirs=theirs) for theirs in (False, True))
+    leaves = [leaf.detach() for leaf in theirs.leaves]
+    if len(leaves) < 2 or any(leaf.is_complex() for leaf in leaves) or _writes(target, sample):
+        return
+    batches = [torch.stack([x, x * 0.5, x.flip(-1) if x.dim() else x]) for x in leaves]
+    every = tuple((0, -1)[place % 2] for place in range(len(leaves)))
+    alone = [tuple(0 if place == chosen else None for place in range(len(leaves))) for chosen in range(len(leaves))]
+    for in_dims in (every, *alone):
+
+        def one_by_one(f: Callable, in_dims: tuple = in_dims) -> Any:
+            return _one_by_one(
+                lambda n: f(*(x if dim is None else b[n] for x, b, dim in zip(leaves, batches, in_dims, strict=True))),
+                range(3),
+            )
+
+        def by_vmap(f: Callable, in_dims: tuple = in_dims) -> Any:
+            given = (
+                x if dim is None else b.movedim(0, dim) for x, b, dim in zip(leaves, batches, in_dims, strict=True)
+            )
+            return torch.vmap(f, in_dims, randomness="same")(*given)
+
+        for what, of in (("value", _values), ("gradient", _gradients)):
+            expected = or_none(lambda of=of: one_by_one(of(theirs)))
+            if expected is None or (target.tier is None and or_none(lambda of=of: by_vmap(of(theirs))) is None):
+                return
+            check_same(by_vmap(of(ours)), expected, f"{what}, vmap over {in_dims}", noise=NOISE, strides=False)
+            if not sample.smooth:
+                break
+
+
+def _values(whole: OfLeaves) -> Callable:
+    return lambda *values: tuple(numbers(whole.call(*values)))
+
+
+def _gradients(whole: OfLeaves) -> Callable:
+    return torch.func.grad(combined(_values(whole)), tuple(range(len(whole.leaves))))
+
+
 def _writes(target: Target, sample: Sample) -> bool:
     """Whether it writes to its arguments, as to running statistics: those of one sample are no batch's."""
     # torch's own does so unnoticed
@@ -76,7 +117,7 @@ def _writes(target: Target, sample: Sample) -> bool:
     return any(isinstance(a, Tensor) and a._version > 0 for a in given)
 
 
-def _one_by_one(f: Callable, batch: Tensor) -> Any:
+def _one_by_one(f: Callable, batch: Iterable) -> Any:
     """What ``vmap`` would give, each time with the same draws."""
     found = []
     for one in batch:

@@ -60,7 +60,7 @@ class _Divergence(Rule):
         if log_target:
             difference = t - x
             return torch.mul(difference, t.exp(), out=room(difference))
-        return torch.addcmul(t.log().clamp_(min=_LEAST).mul_(t), t, x, value=-1)
+        return torch.addcmul(t.log().clamp_min_(_LEAST).mul_(t), t, x, value=-1)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
