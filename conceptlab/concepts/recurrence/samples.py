@@ -208,8 +208,11 @@ def _refused_sequences(part: str, draw: Draw) -> Iterator[Sample]:
     yield changed("too few states", 1, states(1, B, H), layers=2)
     yield changed("states of another batch", 1, states(1, B + 1, H))
     yield changed("wider states", 1, states(1, B, H + 1))
+    yield changed("states of two axes", 1, states(1, B))
     yield changed("too few weights", 2, [draw(GATES[part] * H, D)])
     yield changed("a wide weight", 2, [draw(GATES[part] * H, D + 1), draw(GATES[part] * H, H)], bias=False)
+    rows = GATES[part] * H
+    yield changed("a bias of one number", 2, [draw(rows, D), draw(rows, H), draw(1), draw(rows)])
     yield changed("dropout of more than all", 5, 1.5, layers=2)
     yield changed("dropout of less than nothing", 5, -0.5, layers=2)
     sizes = (2, 1, 1)

@@ -1,7 +1,7 @@
 """What is refused, with torch's types of exceptions and its words."""
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import torch
 from torch import Tensor
@@ -34,10 +34,10 @@ def require_weights(
     where: str, input_size: int, hidden_size: int, gates: int, weights: Sequence[Tensor | None], *, size: int
 ) -> None:
     """Refuse weights of another shape than (gates · size, …); ``hidden_size`` is that of h, ``size`` that of a gate."""
-    w_ih, w_hh, *biases = weights
+    w_ih, w_hh, *biases = cast("Sequence[Tensor]", weights)  # of which biases alone may be None
     rows = gates * size
     for name, weight, columns in (("weight_ih", w_ih, input_size), ("weight_hh", w_hh, hidden_size)):
-        if weight is not None and tuple(weight.shape) != (rows, columns):
+        if tuple(weight.shape) != (rows, columns):
             problem = f"{where}: {name} first dim must be {gates} * hidden_size = {rows}"
             refuse(problem, f"shape ({rows}, {columns}), as input and hidden state have it", tuple(weight.shape))
     for name, bias in zip(("bias_ih", "bias_hh"), biases, strict=False):

@@ -154,7 +154,8 @@ def _checked(
             refuse(f"{where}: Expected sequence length to be larger than 0 in RNN", "a step or more", "none")
     count = sum(map(len, layers))
     for name, state in zip(("hx", "cx"), states, strict=False):
-        if state.dim() != 3 or len(state) != count:
+        require_axes(f"{where}, {name}", state, 3, RuntimeError if kind in (RELU, TANH) else IndexError)
+        if len(state) != count:
             refuse(f"{where}: Expected more hidden states in stacked_rnn", f"{count}", f"{name} {tuple(state.shape)}")
         if state.shape[1] != sizes[0]:
             expected = f"{name} of batch size {sizes[0]}, which must match that of the input"
