@@ -212,6 +212,7 @@ def refused(part: str) -> Iterator[Sample]:
     }
     if HAS_LANCZOS:
         calls["lanczos, no antialias"] = (image, {"size": 3, "mode": "lanczos"})
+        calls["lanczos of a sequence, corners"] = (sequence, {"size": 3, "mode": "lanczos", "align_corners": True})
         calls["lanczos, corners"] = (image, {"size": 3, "mode": "lanczos", "antialias": True, "align_corners": True})
     for name, (x, options) in calls.items():
         yield Sample(name, (x,), options)

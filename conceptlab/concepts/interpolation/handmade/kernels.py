@@ -27,9 +27,12 @@ def _cubic(d: Tensor) -> Tensor:
 
 
 def _lanczos(d: Tensor) -> Tensor:
-    angle = math.pi * d.clamp(min=1e-30)  # sin(x) / x is 1 near 0
-    waves = (angle.sin() / angle) * ((angle / 3).sin() / (angle / 3))
-    return waves.masked_fill(d >= 3, 0)
+    return (_sinc(d) * _sinc(d / 3)).masked_fill(d >= 3, 0)
+
+
+def _sinc(x: Tensor) -> Tensor:
+    angle = math.pi * x.clamp(min=1e-30)  # sin(x) / x is 1 near 0
+    return angle.sin() / angle
 
 
 KERNELS: dict[str, tuple[Callable[[Tensor], Tensor], int]] = {
