@@ -1,8 +1,8 @@
 """The checks of a part, in each of its tiers, as parameters of a test; and which command asks which of them.
 
-`make verify` asks everything. `make test` leaves out `OF_THE_DEFAULT` for the other tiers, and asks what is not in
-`WHOLE` of a `Draw` where there are many samples; what it leaves out is marked ``complete``. `make quick` asks the
-default tier a few checks.
+`make verify` asks everything. `make test` asks the default tier what is in `WHOLE` of all samples, and all else of a
+`Draw` where there are many; of the other tiers it leaves out `OF_THE_DEFAULT`. What it leaves out is marked
+``complete``. `make quick` asks the default tier a few checks.
 """
 
 from collections.abc import Collection, Iterator
@@ -65,11 +65,11 @@ def cases(part: Part, *, quick: Collection[str] = (), complete: Collection[str] 
             name = f"{part.name}-{tier}-{check}"
             if check.for_full_run:
                 continue
-            if str(check) in complete or (tier != "handmade" and str(check) in OF_THE_DEFAULT):
+            is_default = tier == "handmade"
+            if str(check) in complete or (not is_default and str(check) in OF_THE_DEFAULT):
                 yield pytest.param(check, id=name, marks=pytest.mark.complete)
-            elif str(check) in WHOLE:
-                is_quick = tier == "handmade" and str(check) in quick
-                yield pytest.param(check, id=name, marks=() if is_quick else pytest.mark.slow)
+            elif is_default and str(check) in WHOLE:
+                yield pytest.param(check, id=name, marks=() if str(check) in quick else pytest.mark.slow)
             else:
                 yield pytest.param(Drawn(check), id=name, marks=pytest.mark.slow)
                 yield pytest.param(check, id=f"{name}-whole", marks=pytest.mark.complete)
