@@ -114,7 +114,6 @@ COUNTS = {name: [([1],)] for name in ("adam", "adamw", "rmsprop", "adagrad")} | 
 STATE = {"adam": [[]] * 5, "adamw": [[]] * 5, "rmsprop": [[]] * 5, "adagrad": [[]] * 3, "nadam": [[]] * 4}
 _ADAM = {"beta1": 0.9, "beta2": 0.99, "weight_decay": 0.1, "lr": 0.1, "eps": 1e-8, "maximize": True}
 NUMBERS = {
-    "sgd": {"momentum": 0.9, "dampening": 0.1, "nesterov": False, "weight_decay": 0.1, "lr": 0.1, "maximize": True},
     "adam": _ADAM | {"amsgrad": True},
     "adamw": _ADAM | {"amsgrad": True},
     "rmsprop": {"lr": 0.1, "alpha": 0.9, "eps": 1e-8, "weight_decay": 0.1, "momentum": 0.9, "centered": True},

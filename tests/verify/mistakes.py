@@ -69,22 +69,6 @@ def without_conjugate(input, weight, bias=None):
 
 class Product(REAL):
     @staticmethod
-    def forward(ctx, x, weight):
-        ctx.save_for_backward(x, weight)
-        return F.linear(x, weight)
-
-    @staticmethod
-    def backward(ctx, g):
-        x, weight = ctx.saved_tensors
-        rows = g.reshape(-1, g.shape[-1]) if weight.dim() > 1 else g.reshape(-1, 1)
-        weight_grad = (rows.mT @ x.reshape(-1, x.shape[-1])).reshape(weight.shape)
-        return (rows @ weight.reshape(-1, weight.shape[-1])).reshape(x.shape), weight_grad
-
-
-class WithFirstWeight(REAL):
-    """Right, but where weights are batched: then it takes the first for all."""
-
-    @staticmethod
     def forward(x, weight):
         return F.linear(x, weight)
 
@@ -98,6 +82,10 @@ class WithFirstWeight(REAL):
         rows = g.reshape(-1, g.shape[-1]) if weight.dim() > 1 else g.reshape(-1, 1)
         weight_grad = (rows.mT @ x.reshape(-1, x.shape[-1])).reshape(weight.shape)
         return (rows @ weight.reshape(-1, weight.shape[-1])).reshape(x.shape), weight_grad
+
+
+class WithFirstWeight(Product):
+    """Right for real numbers, but where weights are batched: then it takes the first for all."""
 
     @staticmethod
     def vmap(info, in_dims, x, weight):
