@@ -214,10 +214,10 @@ def _rstd(var: Tensor, x: Tensor, eps: float) -> Tensor:
 
 def sum_of_channel(x: Tensor) -> Tensor:
     """The sum of each channel, (1, C, 1 …)."""
-    axes = tuple(range(2, x.dim()))
-    if 1 < math.prod(x.shape[2:]) <= SHORT:
+    axes = range(2, x.dim())
+    if axes and 1 < math.prod(x.shape[2:]) <= SHORT:
         # short rows are added to each other first: adding up one at a time takes up to four times as long
-        return x.sum(0, keepdim=True, dtype=precise(x)).sum(axes, keepdim=True)
+        return x.sum(0, keepdim=True, dtype=precise(x)).sum(tuple(axes), keepdim=True)
     return x.sum((0, *axes), keepdim=True, dtype=precise(x))
 
 
@@ -236,12 +236,13 @@ def mean_square(centred: Tensor, n: int) -> Tensor:
 
 def values_per_channel(x: Tensor) -> int:
     """N, or 1 where there are none, so that it divides."""
-    return max(1, math.prod(x.shape[:1] + x.shape[2:]))
+    channels = x.shape[1] if x.dim() > 1 else 1
+    return max(1, x.numel() // max(1, channels))
 
 
 def by_channel(values: Any, x: Tensor) -> Any:
-    """One value a channel, (C), as (1, C, 1 …), which broadcasts over x."""
-    return None if values is None else values.view((1, -1, *[1] * (x.dim() - 2)) if x.dim() > 1 else -1)
+    """One value a channel, (C), as (C, 1 …), which broadcasts over x."""
+    return values if values is None or x.dim() <= 2 else values.view(-1, *[1] * (x.dim() - 2))
 
 
 def dense(x: Tensor) -> Tensor:

@@ -90,8 +90,10 @@ def _run(x: Tensor, windows: Sequence[Window]) -> tuple[Tensor, Tensor]:
     """y and t*, of a padded input."""
     count = math.prod([window.kernel for window in windows])
     if count > MANY and all(window.tiles for window in windows):
-        # in the order of axes that x has in memory
-        first, (output, winners) = next(taps(x, windows)), _at_once(x, windows)
+        output, winners = _at_once(x, windows)
+        if x.is_contiguous():
+            return output, winners
+        first = next(taps(x, windows))  # has its axes in the order that x has them in memory
         return torch.empty_like(first).copy_(output), torch.empty_like(first, dtype=winners.dtype).copy_(winners)
     # a count up to 256 is exact in every floating-point dtype
     dtype = x.dtype if x.is_floating_point() and count <= 256 else torch.int32
@@ -168,7 +170,8 @@ def _indices(winners: Tensor, windows: Sequence[Window]) -> Tensor:
     first = [[w.start(o) * n for o in range(w.out)] for w, n in axes]
     starts = _sums_of_all([torch.tensor(row, dtype=torch.int64, device=device) for row in first])
     # a table instead of divisions, which cost more than all the rest
-    table = _sums_of_all([torch.arange(w.kernel, device=device) * (w.dilation * n) for w, n in axes]).reshape(-1)
+    steps = [(w.kernel, w.dilation * n) for w, n in axes]
+    table = _sums_of_all([torch.arange(0, count * step, step, device=device) for count, step in steps]).reshape(-1)
     moves = table.index_select(0, winners.reshape(-1).to(torch.int64)).reshape(winners.shape)
     indices = moves.add_(starts)
     return indices if winners.is_contiguous() else torch.empty_like(winners, dtype=torch.int64).copy_(indices)
