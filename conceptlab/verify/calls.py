@@ -127,8 +127,14 @@ def dense(seconds: Sequence[Tensor | None], outcome: Outcome) -> list[Tensor]:
     return [g.detach() for g in filled(seconds, [*outcome.leaves, *outcome.differentiable])]
 
 
-def second_gradients(outcome: Outcome) -> list[Tensor | None]:
-    """The gradients, by inputs and by the upstream gradient, of the gradients' product with a random direction."""
+def second_gradients(outcome: Outcome, *, of_results: bool = False) -> list[Tensor | None]:
+    """The gradients, by inputs and by the upstream gradient, of the gradients' product with a random direction.
+
+    Args:
+        outcome: of a call.
+        of_results: add the results' own, as of a loss with a penalty on its gradient: then both come back through
+            what the results and the first derivative share.
+    """
     outputs = outcome.differentiable
     if not outputs or not outcome.leaves:
         return []
@@ -139,6 +145,8 @@ def second_gradients(outcome: Outcome) -> list[Tensor | None]:
         return []
     # in the other order of memory, which a rule that is asked for its own derivative has to take, too
     directions = [reversed_axes(d) for d in upstream(first, seed=SEED + 1)]
+    if of_results:
+        first, directions = [*first, *outputs], [*directions, *upstream(outputs, seed=SEED + 2)]
     return list(torch.autograd.grad(first, [*outcome.leaves, *grads], directions, allow_unused=True))
 
 

@@ -36,6 +36,7 @@ MUTANTS = [
     ("law_of_the_draw", "other-share", "dropout", mistakes.drops_the_other_share),
     ("law_of_the_draw", "fresh-mask-in-backward", "dropout", mistakes.fresh_mask),
     ("vmapped", "first-weight-for-all", "linear", mistakes.with_first_weight),
+    ("second_derivatives", "loss-beside-a-penalty", "tanh", mistakes.one_of_two),
     ("gradcheck", "doubled-slope", "tanh", mistakes.doubled_slope),
     ("func_grad", "function-that-torch-func-refuses", "tanh", mistakes.without_setup),
     ("gradgradcheck", "constant-slope", "tanh", mistakes.saved_intermediate),

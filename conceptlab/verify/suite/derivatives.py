@@ -18,7 +18,9 @@ KINK = "a kink: torch itself takes now one side of it, now the other"
 
 
 def second_derivatives(target: Target) -> Tally:
-    """Second derivatives by inputs and upstream gradient, where torch has them."""
+    """Second derivatives by inputs and upstream gradient, alone and beside the first ones, where torch has them."""
+    every = list(target.samples())
+    some = few(every, 12)
 
     def compare(sample: Sample) -> None:
         if not sample.smooth:
@@ -32,8 +34,14 @@ def second_derivatives(target: Target) -> Tally:
         noise = 0.0 if target.device == "cpu" else NOISE
         # None and zero both mean: no dependence
         check_same(dense(received, theirs), dense(expected, theirs), "second derivative", noise=noise, strides=False)
+        if any(sample is one for one in some):
+            sums = (
+                dense(second_gradients(run(f, sample.args, sample.kwargs), of_results=True), theirs)
+                for f in (target.implementation, target.builtin)
+            )
+            check_same(*sums, "second derivative and first", noise=noise, strides=False)
 
-    return each(target.samples(), compare)
+    return each(every, compare)
 
 
 def forward_mode(target: Target) -> Tally:
