@@ -95,6 +95,17 @@ def test_what_torch_refuses_is_refused_in_its_words(change, error, words):
         function("naive")(**arguments)
 
 
+@pytest.mark.parametrize("part", ["batch_norm", "instance_norm", "group_norm"])
+def test_the_parameter_that_is_wrong_is_named(part):
+    running = {} if part == "group_norm" else {"running_mean": torch.zeros(4), "running_var": torch.ones(4)}
+    parameters = {**running, "weight": torch.ones(4), "bias": torch.zeros(4)}
+    arguments = (torch.randn(2, 4, 3), *([2] if part == "group_norm" else []))
+    for norm in (getattr(F, part), registry.parts[part].tiers["handmade"]):
+        for name in parameters:
+            with pytest.raises(RuntimeError, match=f"{name} (should contain|to be a vector)"):
+                norm(*arguments, **{**parameters, name: torch.ones(3)})
+
+
 def test_whole_numbers_are_refused():
     arguments = torch.ones(4, 3, dtype=torch.long), torch.zeros(3), torch.ones(3)
     for batch_norm in (F.batch_norm, function("handmade")):
@@ -311,6 +322,31 @@ def test_normalize_writes_into_out(tier):
         torch.testing.assert_close(out, expected.to(out.dtype))
     assert normalize(x, out=x) is x
     torch.testing.assert_close(x, expected)
+
+
+def test_lengths_and_tangents_of_halves_are_rounded_once():
+    normalize, x, v = registry.parts["normalize"].tiers["handmade"], torch.randn(8, 5).half(), torch.randn(8, 5).half()
+    exact = normalize(x.double(), 3.0), torch.func.jvp(lambda x: normalize(x, 3.0), (x.double(),), (v.double(),))[1]
+    assert torch.equal(normalize(x, 3.0, out=torch.empty_like(x)), exact[0].half())
+    assert torch.equal(torch.func.jvp(lambda x: normalize(x, 3.0), (x,), (v,))[1], exact[1].half())
+
+
+def test_tangents_of_groups_of_halves_are_rounded_once():
+    group_norm, x, v = registry.parts["group_norm"].tiers["handmade"], torch.randn(2, 4, 64), torch.randn(2, 4, 64)
+    x, v = x.half(), v.half()
+    exact = torch.func.jvp(lambda x: group_norm(x, 2), (x.double(),), (v.double(),))[1].half()
+    tangent = torch.func.jvp(lambda x: group_norm(x, 2), (x,), (v,))[1]
+    assert (tangent != exact).sum() <= 2  # by chance, where the exact one lies in the middle between two halves
+
+
+def test_no_groups_are_refused_in_our_words_too():
+    with pytest.raises(ZeroDivisionError, match="group_norm: division by zero: expected num_groups > 0"):
+        registry.parts["group_norm"].tiers["handmade"](torch.randn(2, 4, 3), 0)
+
+
+def test_normalize_tells_what_to_do_with_whole_numbers():
+    with pytest.raises(RuntimeError, match=r"normalize: Expected a floating point .* for instance input\.float\(\)"):
+        registry.parts["normalize"].tiers["handmade"](torch.ones(3, 4, dtype=torch.int64))
 
 
 def test_normalize_under_autocast_writes_into_out_itself():

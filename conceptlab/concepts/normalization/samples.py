@@ -56,6 +56,8 @@ def _batch(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
         constant = torch.ones(2, 3, 4, dtype=dtype).requires_grad_()
         yield Sample(f"{mode}, constant input", (constant, *arguments(2, 3, 4)[1:]), {"training": training})
     yield Sample("no running statistics", (randn(2, 3, 4).requires_grad_(), None, None), {"training": True})
+    yield Sample("evaluation, one value a channel", arguments(1, 3))
+    yield Sample("evaluation, eps of 0", arguments(4, 3), {"eps": 0.0})
 
 
 def _batch_layer(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
@@ -131,6 +133,7 @@ def _groups(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("volumes", arguments(2, 4, 2, 3, 2))
     yield Sample("one group", arguments(2, 4, 5, groups=1))
     yield Sample("a channel a group", arguments(2, 4, 5, groups=4))
+    yield Sample("a value a group", arguments(2, 4, groups=4))
     yield Sample("empty batch", arguments(0, 4, 3))
     for shape, format in (((2, 4, 3, 5), torch.channels_last), ((2, 4, 2, 3, 2), torch.channels_last_3d)):
         x, *others = arguments(*shape)
@@ -231,6 +234,9 @@ def _length(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
         yield Sample(f"order {p}, too short", (x, p), {"eps": 2.0})
         kinks = torch.tensor([[3.0, 0.0, -3.0], [0.0, 0.0, 0.0], [1.0, 1.0, 2.0], [0.0, 2.0, -2.0]], dtype=dtype)
         yield Sample(f"order {p}, ties and zeros", (kinks.requires_grad_(), p), smooth=False)
+        if p != 0:  # by forward mode torch has no slope there, and we have 0
+            unknown = torch.tensor([[3.0, math.nan, -4.0], [1.0, 2.0, -2.0]], dtype=dtype)
+            yield Sample(f"order {p}, a value unknown", (unknown.requires_grad_(), p), smooth=False)
     # where torch 2.11 differentiates the length, and later releases do not
     one = torch.ones((), dtype=dtype, requires_grad=True)
     with torch.enable_grad():
@@ -247,6 +253,7 @@ def _length(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("vectors without values", (randn(3, 0).requires_grad_(),))
     images_last = randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
     yield Sample("channels last", (images_last,))
+    yield Sample("into a tensor", (randn(3, 5, 4), 3.0, 1, 2.0), {"out": torch.empty(3, 5, 4, dtype=dtype)})
 
 
 def _refused_batch_layer() -> Iterator[Sample]:
@@ -272,6 +279,7 @@ def _refused_batch() -> Iterator[Sample]:
         ("no variance", (x, mean, None), {"training": True}),
         ("no mean", (x, None, var), {"training": True}),
         ("no mean in evaluation", (x, None, var), {}),
+        ("no variance in evaluation", (x, mean, None), {}),
         ("too few statistics", (x, torch.zeros(2), torch.ones(2)), {}),
         ("too few weights", (x, mean, var, torch.ones(2)), {}),
         ("too many biases", (x, mean, var, None, torch.ones(4)), {}),
@@ -315,6 +323,7 @@ def _refused_groups() -> Iterator[Sample]:
     yield Sample("one value a group", (torch.ones(1, 4), 4))
     yield Sample("one value a group, sequence", (torch.ones(1, 4, 1), 4))
     yield Sample("no groups", (x, 0))
+    yield Sample("one less than no groups", (x, -1))
     yield Sample("less than no groups", (x, -2))
     yield Sample("groups of different sizes", (x, 3))
     yield Sample("more groups than channels", (x, 8))

@@ -48,7 +48,7 @@ def normalize(
         refuse("normalize", NotImplementedError, "the norm by hand", "p as a number", repr(p))
     dims = (dim,) if isinstance(dim, int) else tuple(dim or range(input.dim()))
     if out is None:
-        return _Normalize.call(input, float(p), eps, *dims)[0]
+        return _Normalize.call(input, p, eps, *dims)[0]
     # torch refuses what is to be differentiated here, and fits the size of `out`
     return torch.div(wide(input), _norm(wide(input), p, dims).clamp_min(eps), out=out)
 
@@ -109,7 +109,7 @@ def _slope(z: Tensor, norm: Tensor, length: Tensor, p: float, dims: tuple[int, .
     size = z.abs()
     if math.isinf(p):
         # NaN is equal to nothing, not to itself either
-        is_extreme = ((size == norm) | (size.isnan() & norm.isnan())).to(z.dtype)
+        is_extreme = ((size == norm) | size.isnan()).to(z.dtype)
         return z.sign() * is_extreme, is_extreme.sum(dims, keepdim=True).reciprocal()
     power = size.pow(p - 1)
     return z.sign() * (power.masked_fill(size == 0, 0) if p < 1 else power), length.pow(1 - p)
