@@ -95,15 +95,22 @@ def test_what_torch_refuses_is_refused_in_its_words(change, error, words):
         function("naive")(**arguments)
 
 
-@pytest.mark.parametrize("part", ["batch_norm", "instance_norm", "group_norm"])
-def test_the_parameter_that_is_wrong_is_named(part):
-    running = {} if part == "group_norm" else {"running_mean": torch.zeros(4), "running_var": torch.ones(4)}
-    parameters = {**running, "weight": torch.ones(4), "bias": torch.zeros(4)}
-    arguments = (torch.randn(2, 4, 3), *([2] if part == "group_norm" else []))
+@pytest.mark.parametrize(
+    ("part", "options"),
+    [
+        ("batch_norm", {"running_mean": torch.zeros(4), "running_var": torch.ones(4)}),
+        ("instance_norm", {"running_mean": torch.zeros(4), "running_var": torch.ones(4)}),
+        ("group_norm", {"num_groups": 2}),
+        ("layer_norm", {"normalized_shape": (4,)}),
+    ],
+)
+def test_the_parameter_that_is_wrong_is_named(part, options):
+    options = {**options, "weight": torch.ones(4), "bias": torch.zeros(4)}
     for norm in (getattr(F, part), registry.parts[part].tiers["handmade"]):
-        for name in parameters:
-            with pytest.raises(RuntimeError, match=f"{name} (should contain|to be a vector)"):
-                norm(*arguments, **{**parameters, name: torch.ones(3)})
+        for name, value in options.items():
+            if isinstance(value, torch.Tensor):
+                with pytest.raises(RuntimeError, match=f"{name} (should contain|to be )"):
+                    norm(torch.randn(2, 4, 4), **{**options, name: torch.ones(3)})
 
 
 def test_whole_numbers_are_refused():
@@ -331,15 +338,17 @@ def test_lengths_and_tangents_of_halves_are_rounded_once():
     assert torch.equal(torch.func.jvp(lambda x: normalize(x, 3.0), (x,), (v,))[1], exact[1].half())
 
 
-def test_tangents_of_groups_of_halves_are_rounded_once():
-    group_norm, x, v = registry.parts["group_norm"].tiers["handmade"], torch.randn(2, 4, 64), torch.randn(2, 4, 64)
-    x, v = x.half(), v.half()
-    exact = torch.func.jvp(lambda x: group_norm(x, 2), (x.double(),), (v.double(),))[1].half()
-    tangent = torch.func.jvp(lambda x: group_norm(x, 2), (x,), (v,))[1]
+@pytest.mark.parametrize(("part", "options"), [("group_norm", (2,)), ("local_response_norm", (3, 0.5, 0.7))])
+def test_tangents_of_halves_are_rounded_once(part, options):
+    norm, x, v = registry.parts[part].tiers["handmade"], torch.randn(2, 4, 64).half(), torch.randn(2, 4, 64).half()
+    exact = torch.func.jvp(lambda x: norm(x, *options), (x.double(),), (v.double(),))[1].half()
+    tangent = torch.func.jvp(lambda x: norm(x, *options), (x,), (v,))[1]
     assert (tangent != exact).sum() <= 2  # by chance, where the exact one lies in the middle between two halves
 
 
-def test_no_groups_are_refused_in_our_words_too():
+def test_refusals_say_which_norm_and_what_came():
+    with pytest.raises(ValueError, match=r"local_response_norm: Expected 3D .*received shape \(2, 3\)"):
+        registry.parts["local_response_norm"].tiers["handmade"](torch.randn(2, 3), 2)
     with pytest.raises(ZeroDivisionError, match="group_norm: division by zero: expected num_groups > 0"):
         registry.parts["group_norm"].tiers["handmade"](torch.randn(2, 4, 3), 0)
 

@@ -115,8 +115,8 @@ def _window(size: int) -> tuple[int, int]:
 
 def _over_window(x: Tensor, before: int, after: int) -> Tensor:
     total, C = x.clone(), x.shape[1]
-    for offset in range(1, min(before, C - 1) + 1):
+    for offset in range(1, min(before + 1, C)):
         total[:, offset:].add_(x[:, : C - offset])
-    for offset in range(1, min(after, C - 1) + 1):
+    for offset in range(1, min(after + 1, C)):
         total[:, : C - offset].add_(x[:, offset:])
     return total
