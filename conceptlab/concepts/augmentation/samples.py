@@ -30,6 +30,8 @@ IMAGES: Mapping[str, Callable[[], Tensor]] = {
     "flat": lambda: torch.full((3, 9, 9), 0.25, dtype=torch.float64),
     "grey-bytes": lambda: _pixels(1, 9, 8),
     "beyond": lambda: _pixels(3, 8, 9, dtype=torch.float64) * 2 - 0.5,
+    "halves": lambda: _pixels(3, 9, 12, dtype=torch.float16),
+    "thin": lambda: _pixels(3, 1, 7, dtype=torch.float64),
     "empty": lambda: _pixels(0, 3, 9, 9, dtype=torch.float64),
 }
 
@@ -47,6 +49,7 @@ _TURNS: list[dict[str, Any]] = [
     {"angle": 90, "center": [4, 4]},
     {"angle": 45, "interpolation": "bicubic"},
     {"angle": 45, "fill": [1.0, 2.0]},
+    *({"angle": angle, "expand": True, "center": [4, 4]} for angle in (0, 90)),
 ]
 _STILL: dict[str, Any] = {"angle": 0, "translate": [0, 0], "scale": 1.0, "shear": [0.0, 0.0]}
 _MAPS: list[dict[str, Any]] = [
@@ -56,6 +59,7 @@ _MAPS: list[dict[str, Any]] = [
     {**_STILL, "scale": 1.7, "interpolation": "bilinear", "fill": [0.1, 0.2, 0.3]},
     {**_STILL, "scale": 0.6, "shear": [10.0, -20.0], "interpolation": "bilinear"},
     {**_STILL, "angle": -15, "shear": 12, "center": [1, 2.5], "interpolation": 2},
+    {**_STILL, "angle": 25.0, "shear": [10.0, -20.0]},
     {**_STILL, "shear": (8.0,)},
     {**_STILL, "shear": 7.5},
     {**_STILL, "angle": "20"},
@@ -74,6 +78,7 @@ _SIZES: list[dict[str, Any]] = [
     *({"size": [20, 7], "interpolation": mode, "antialias": a} for mode in _LANCZOS for a in (True, False)),
     *({"size": size} for size in ([13, 18], [13, 9], [5, 18], [1, 1], [8], 8, [26, 36])),
     *({"size": [9, 5], "interpolation": mode} for mode in (0, 2, 3, 4, 5)),
+    *({"size": [9, 5], "interpolation": 1} for _ in _LANCZOS),
     {"size": [8], "max_size": 9},
     {"size": [8], "max_size": 40},
     {"size": None, "max_size": 10},
@@ -97,7 +102,10 @@ FUNCTIONS: Mapping[str, list[dict[str, Any]]] = {
         {"padding": [17, 12], "padding_mode": "reflect"},
         {"padding": [18, 13], "padding_mode": "symmetric"},
         {"padding": 1, "padding_mode": "mirror"},
-        {"padding": 1, "padding_mode": "edge", "fill": [1, 2, 3]},
+        *({"padding": 1, "padding_mode": "edge", "fill": fill} for fill in ([1], [1, 2], [1, 2, 3])),
+        {"padding": 1, "fill": [0.1, 0.2]},
+        # a mirror that goes too far on one side, or by one
+        *({"padding": padding, "padding_mode": "reflect"} for padding in ([0, 0, 30, 0], [18, 1], [2, 0])),
         {"padding": [1, 2, 3]},
         {"padding": "1"},
     ],
@@ -106,7 +114,7 @@ FUNCTIONS: Mapping[str, list[dict[str, Any]]] = {
         *({"top": top, "left": left, "height": 30, "width": 30} for top, left in ((-4, -5), (3, -20))),
         *({"top": top, "left": left, "height": 5, "width": 6} for top, left in ((2, -1), (-1, 2), (2, 13), (9, 2))),
         *({"top": top, "left": left, "height": 5, "width": 6} for top, left in ((8, 12), (0, 12), (8, 0))),
-        {"top": 40, "left": 0, "height": 4, "width": 4},
+        *({"top": top, "left": left, "height": 4, "width": 4} for top, left in ((40, 0), (-40, 0), (0, -40))),
     ],
     "center_crop": [{"output_size": size} for size in (5, [6], [7, 4], [20, 6], [5, 25], [25, 25], [13, 18], [14, 19])],
     "resize": _SIZES,
@@ -114,7 +122,8 @@ FUNCTIONS: Mapping[str, list[dict[str, Any]]] = {
         {"top": 1, "left": 2, "height": 9, "width": 7, "size": size, "interpolation": mode}
         for size in ([12, 12], [4, 5])
         for mode in _INTERPOLATIONS
-    ],
+    ]
+    + [{"top": 1, "left": 2, "height": 9, "width": 7, "size": [4, 5], "antialias": False}],
     "rotate": _TURNS,
     "affine": _MAPS,
     "normalize": [

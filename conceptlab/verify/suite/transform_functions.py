@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 from torchvision.transforms import InterpolationMode
 
 from conceptlab.concepts.augmentation import samples as concept_samples
@@ -14,7 +15,7 @@ from conceptlab.core import registry
 from conceptlab.core.namespace import all_tiers
 from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import Outcome, gradients, reseed, run
-from conceptlab.verify.closeness import Mismatch, check_same
+from conceptlab.verify.closeness import Mismatch, check_same, shapes
 from conceptlab.verify.pixels import IMAGES, IN_SINGLE, MIXING, check_pixels, check_words, pair, quiet, settings_of
 from conceptlab.verify.tally import REFUSALS, NotApplicable, Tally, each, of_torch
 from conceptlab.verify.target import Target
@@ -30,8 +31,37 @@ def functions(target: Target) -> Tally:
 
 
 def function_gradients(target: Target) -> Tally:
-    """The gradients of its functions by the pixels, for a random upstream one, are torchvision's."""
-    return _each_function(target, _differentiable_calls, _compare_gradients)
+    """The gradients of its functions by the pixels, for a random upstream one: torchvision's, or the definition's."""
+    definitions = all_tiers(registry.concepts[target.part.concept].family)["naive"].functions()
+
+    def compare(name: str, ours: Callable, theirs: Callable, sample: Sample) -> None:
+        try:
+            _compare_gradients(name, ours, theirs, sample)
+        except NotApplicable:
+            # torchvision works in place where its own derivative needs the value, in places
+            if target.tier == "naive":
+                raise
+            _compare_gradients(name, ours, definitions[name], sample)
+
+    return _each_function(target, _differentiable_calls, compare)
+
+
+def functions_on_meta(target: Target) -> Tally:
+    """Its functions stay on the image's device: on the meta device they give torchvision's shapes and dtypes."""
+
+    def compare(_: str, ours: Callable, theirs: Callable, sample: Sample) -> None:
+        if sample.args[0].numel() == 0 or isinstance(_outcome(theirs, sample), Exception):
+            raise NotApplicable("no pixels, or torch refuses it")
+        args, kwargs = tree_map(_without_values, (sample.args, dict(sample.kwargs)))
+        expected = of_torch(lambda: quiet(lambda: run(theirs, args, kwargs)), "torch has no meta device for it")
+        received = quiet(lambda: run(ours, args, kwargs))
+        check_same(shapes(received.output), shapes(expected.output), "meta device")
+
+    return _each_function(target, _calls, compare)
+
+
+def _without_values(value: Any) -> Any:
+    return value.to("meta") if isinstance(value, Tensor) else value
 
 
 def pixel_gradients(target: Target) -> Tally:
@@ -136,7 +166,6 @@ def _compare_gradients(name: str, ours: Callable, theirs: Callable, sample: Samp
     def gradient(call: Callable) -> list[Tensor | None]:
         return quiet(lambda: gradients(run(call, sample.args, sample.kwargs)))
 
-    # torchvision works in place where its own derivative needs the value, in places
     expected = of_torch(lambda: gradient(theirs))
     if not expected:
         raise NotApplicable("the result does not depend on the pixels")

@@ -30,7 +30,12 @@ from conceptlab.verify.pixels import (
     usual_kinds,
 )
 from conceptlab.verify.steps import argument_names
-from conceptlab.verify.suite.transform_functions import function_gradients, functions, pixel_gradients
+from conceptlab.verify.suite.transform_functions import (
+    function_gradients,
+    functions,
+    functions_on_meta,
+    pixel_gradients,
+)
 from conceptlab.verify.tally import REFUSALS, NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 from conceptlab.verify.transform_settings import REFUSED
@@ -220,6 +225,7 @@ CHECKS = (
     nested,
     pixel_gradients,
     functions,
+    functions_on_meta,
     function_gradients,
     refused,
     constructed,

@@ -78,14 +78,9 @@ def _with_margin(image: Tensor, margins: Sequence[int], fill: float | Sequence[f
     left, right, top, bottom = margins
     H, W = image.shape[-2:]
     # a negative margin takes away, perhaps all there is
-    rows = slice(max(-top, 0), max(H - max(-bottom, 0), 0))
-    columns = slice(max(-left, 0), max(W - max(-right, 0), 0))
-    inside = image[..., rows, columns]
+    inside = image[..., max(-top, 0) : max(H + bottom, 0), max(-left, 0) : max(W + right, 0)]
     output = image.new_empty(*image.shape[:-2], H + top + bottom, W + left + right)
-    if isinstance(fill, Sequence) and len(fill) > 1:
-        output[...] = torch.tensor(fill, device=image.device).to(image.dtype)[:, None, None]
-    else:
-        output.fill_(fill[0] if isinstance(fill, Sequence) else fill)
+    output[...] = torch.tensor(fill, device=image.device)[:, None, None] if isinstance(fill, Sequence) else fill
     top, left = max(top, 0), max(left, 0)
     output[..., top : top + inside.shape[-2], left : left + inside.shape[-1]] = inside
     return output

@@ -20,7 +20,8 @@ def gaussian_blur(inpt: Tensor, kernel_size, sigma=None) -> Tensor:
     if len(sigmas) > 2 or min(sigmas) <= 0:
         raise ValueError(f"gaussian_blur: sigma should have one or two positive values, received {sigma}")
     (k_x, k_y), (s_x, s_y) = sizes, [*sigmas, *sigmas][:2]
-    padded = pad(inpt if inpt.is_floating_point() else inpt.float(), [k_x // 2, k_y // 2], padding_mode="reflect")
+    image = inpt if inpt.dtype is torch.float64 else inpt.float()
+    padded = pad(image, [k_x // 2, k_y // 2], padding_mode="reflect")
     H, W = inpt.shape[-2:]
     total: Any = 0
     weights: Any = 0
@@ -30,7 +31,7 @@ def gaussian_blur(inpt: Tensor, kernel_size, sigma=None) -> Tensor:
             total = total + w * padded[..., i : i + H, j : j + W]
             weights = weights + w
     mean = total / weights
-    return mean if inpt.is_floating_point() else mean.round().to(inpt.dtype)
+    return (mean if inpt.is_floating_point() else mean.round()).to(inpt.dtype)
 
 
 def erase(inpt: Tensor, i: int, j: int, h: int, w: int, v: Tensor, inplace: bool = False) -> Tensor:

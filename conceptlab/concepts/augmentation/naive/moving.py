@@ -28,6 +28,8 @@ def pad(inpt: Tensor, padding, fill=None, padding_mode: str = "constant") -> Ten
     if len(fills) > 1 and padding_mode != "constant":
         raise ValueError(f"Padding mode '{padding_mode}' is not supported if fill is not scalar")
     H, W = inpt.shape[-2:]
+    if top + H + bottom < 0 or left + W + right < 0:
+        raise RuntimeError(f"pad: padding {padding} takes more than there is of {H} rows and {W} columns")
     rows = [places[padding_mode](y, H, top, bottom) for y in range(-top, H + bottom)]
     columns = [places[padding_mode](x, W, left, right) for x in range(-left, W + right)]
     return pixel_from(inpt, rows, columns, fills)
