@@ -1,8 +1,5 @@
 """The transforms draw what torchvision's draw, and make of it the same pixels: every class, function and setting."""
 
-import copy
-import warnings
-
 import PIL.Image
 import pytest
 import torch
@@ -29,18 +26,6 @@ def test_check(check):
 
 class Heights(tv_tensors.TVTensor):
     """A kind of tensor that torchvision does not know."""
-
-
-def outcome(call, image, **kwargs):
-    """The result, or the exception's type; and the image afterwards."""
-    torch.manual_seed(13)
-    with warnings.catch_warnings():
-        # torch and torchvision say so of ratios out of order, and of pads larger than the image
-        warnings.simplefilter("ignore")
-        try:
-            return call(image, **copy.deepcopy(kwargs)), None
-        except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            return None, type(error)
 
 
 @pytest.mark.parametrize("tier", TIERS)

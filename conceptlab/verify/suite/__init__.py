@@ -136,7 +136,7 @@ OF_NAIVE = frozenset(
         schedulers.group_added,
         clipping.without_values,
         clipping.rounded_once,
-        transforms.functions_on_meta,
+        transforms.functions_elsewhere,
     }
 )
 """What a definition has to satisfy: values and first derivatives, not speed and not transforms."""

@@ -1,5 +1,6 @@
 """Below the classes of transforms: the functions of a tier, called by themselves, and the derivative by the pixels."""
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -7,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_map
 from torchvision.transforms import InterpolationMode
 
@@ -17,7 +19,7 @@ from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import Outcome, gradients, reseed, run
 from conceptlab.verify.closeness import Mismatch, check_same, shapes
 from conceptlab.verify.pixels import IMAGES, IN_SINGLE, MIXING, check_pixels, check_words, pair, quiet, settings_of
-from conceptlab.verify.tally import REFUSALS, NotApplicable, Tally, each, of_torch
+from conceptlab.verify.tally import REFUSALS, NotApplicable, Tally, each, of_torch, or_none
 from conceptlab.verify.target import Target
 
 _OF_BATCHES = {"mixup", "cutmix"}
@@ -46,22 +48,27 @@ def function_gradients(target: Target) -> Tally:
     return _each_function(target, _differentiable_calls, compare)
 
 
-def functions_on_meta(target: Target) -> Tally:
-    """Its functions stay on the image's device: on the meta device they give torchvision's shapes and dtypes."""
+def functions_elsewhere(target: Target) -> Tally:
+    """Its functions stay on the image's device: on the meta device, and on CUDA for fake tensors, as torchvision's."""
 
     def compare(_: str, ours: Callable, theirs: Callable, sample: Sample) -> None:
         if sample.args[0].numel() == 0 or isinstance(_outcome(theirs, sample), Exception):
             raise NotApplicable("no pixels, or torch refuses it")
-        args, kwargs = tree_map(_without_values, (sample.args, dict(sample.kwargs)))
-        expected = of_torch(lambda: quiet(lambda: run(theirs, args, kwargs)), "torch has no meta device for it")
-        received = quiet(lambda: run(ours, args, kwargs))
-        check_same(shapes(received.output), shapes(expected.output), "meta device")
+        for device, mode in (("meta", contextlib.nullcontext()), ("cuda", FakeTensorMode())):
+            with mode:
+                args, kwargs = tree_map(partial(_without_values, device=device), (sample.args, dict(sample.kwargs)))
+                expected = or_none(lambda args=args, kwargs=kwargs: quiet(lambda: run(theirs, args, kwargs)))
+                if expected is not None:
+                    received = quiet(lambda args=args, kwargs=kwargs: run(ours, args, kwargs))
+                    check_same(shapes(received.output), shapes(expected.output), f"shapes on {device}")
 
     return _each_function(target, _calls, compare)
 
 
-def _without_values(value: Any) -> Any:
-    return value.to("meta") if isinstance(value, Tensor) else value
+def _without_values(value: Any, device: str) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    return torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=device)
 
 
 def pixel_gradients(target: Target) -> Tally:

@@ -33,7 +33,7 @@ from conceptlab.verify.steps import argument_names
 from conceptlab.verify.suite.transform_functions import (
     function_gradients,
     functions,
-    functions_on_meta,
+    functions_elsewhere,
     pixel_gradients,
 )
 from conceptlab.verify.tally import REFUSALS, NotApplicable, Tally, each, of_torch, or_none
@@ -225,7 +225,7 @@ CHECKS = (
     nested,
     pixel_gradients,
     functions,
-    functions_on_meta,
+    functions_elsewhere,
     function_gradients,
     refused,
     constructed,
