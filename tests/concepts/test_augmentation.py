@@ -43,6 +43,18 @@ def test_an_image_without_channels_has_a_size(tier):
 
 
 @pytest.mark.parametrize("tier", TIERS)
+def test_a_turned_image_has_its_size_whatever_the_default_dtype(tier):
+    rotate, image = all_tiers("transforms")[tier].rotate, samples.IMAGES["float32"]()
+    expected = rotate(image, 33, expand=True)
+    torch.set_default_dtype(torch.float64)
+    try:
+        received = rotate(image, 33, expand=True)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (received.shape, received.dtype) == (expected.shape, expected.dtype)
+
+
+@pytest.mark.parametrize("tier", TIERS)
 def test_refusals(tier):
     ops = all_tiers("transforms")[tier]
     with pytest.raises(NotImplementedError, match="hamming"):
@@ -52,6 +64,10 @@ def test_refusals(tier):
     if tier == "handmade":
         with pytest.raises(RuntimeError, match="cannot be performed safely"):
             ops.adjust_hue(torch.ones(3, 6, 6, dtype=torch.int32), 0.1)
+        with pytest.raises(ValueError, match="expected 1, 2 or 4 numbers, received 3"):
+            ops.pad(torch.ones(3, 6, 6), [1, 2, 3])
+        with pytest.raises(ValueError, match="resize: lanczos requires antialias=True: expected"):
+            ops.resize(torch.ones(3, 6, 6), 3, "lanczos", antialias=False)
 
 
 @pytest.mark.parametrize("tier", TIERS)

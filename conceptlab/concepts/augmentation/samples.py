@@ -40,7 +40,8 @@ _INTERPOLATIONS = ("nearest", "nearest-exact", "bilinear", "bicubic")
 _LANCZOS = ("lanczos",) if "_upsample_lanczos2d_aa" in vars(torch._C._nn) else ()
 _TURNS: list[dict[str, Any]] = [
     *({"angle": angle, "interpolation": mode} for angle in (30, -77.5, 3.3) for mode in ("nearest", "bilinear")),
-    *({"angle": angle, "expand": True} for angle in (10, 33, 77.5, 200)),
+    # the last takes the corners of a picture of 12 times 9 to whole pixels
+    *({"angle": angle, "expand": True} for angle in (10, 33, 77.5, 200, math.degrees(math.atan2(4, 3)))),
     *({"angle": angle, "interpolation": "bilinear"} for angle in (1, 181)),
     *({"angle": angle, "expand": expand} for angle in (0, 90, 180, 270, 360 + 90, 45) for expand in (False, True)),
     {"angle": 20, "fill": 0.5, "interpolation": "bilinear"},
@@ -152,7 +153,7 @@ FUNCTIONS: Mapping[str, list[dict[str, Any]]] = {
         f"adjust_{what}": [{f"{what}_factor": factor} for factor in (0, 0.3, 1, 1.9, -0.1)]
         for what in ("brightness", "contrast", "saturation")
     },
-    "adjust_hue": [{"hue_factor": factor} for factor in (0, 0.1, -0.25, 0.5, 0.6, 0.5002)],
+    "adjust_hue": [{"hue_factor": factor} for factor in (0, 0.1, -0.25, 0.5, 0.6, 0.5002, -0.5002)],
     "mixup": [{"lam": lam} for lam in (0.0, 0.3, 1.0)],
     "cutmix": [{"box": box} for box in ((1, 2, 5, 7), (0, 0, 9, 9), (3, 3, 3, 3))],
 }

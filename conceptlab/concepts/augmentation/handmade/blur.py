@@ -49,7 +49,7 @@ def _sigmas(sizes: Sequence[int], sigma: Sequence[float] | float | None) -> list
         raise ValueError(_wrong("If sigma is a sequence, its length should be 2", sigma))
     if any(s <= 0 for s in sigmas):
         raise ValueError(_wrong("sigma should have positive values", sigma))
-    return sigmas if len(sigmas) == 2 else sigmas * 2
+    return [sigmas[0], sigmas[-1]]
 
 
 def _wrong(expected: str, received: object) -> str:

@@ -85,11 +85,12 @@ def _inverse(
 
 def _expanded(matrix: list[list[float]], H: int, W: int) -> tuple[int, int]:
     """The size that holds all of the turned image: the reach of its corners, in whole pixels."""
-    corners = torch.tensor([[-W, -H], [-W, H], [W, H], [W, -H]], dtype=torch.float32) * 0.5
-    corners = torch.cat([corners, torch.ones(4, 1)], 1) @ torch.tensor(matrix, dtype=torch.float32).t()
-    half = torch.tensor([0.5 * W, 0.5 * H], dtype=torch.float32)
+    x, y = W * 0.5, H * 0.5
+    corners = torch.tensor([[-x, -y, 1], [-x, y, 1], [x, y, 1], [x, -y, 1]], dtype=torch.float32)
+    corners = corners @ torch.tensor(matrix, dtype=torch.float32).t()
+    half = corners.new_tensor([x, y])
     # a ten-thousandth of a pixel more is rounding
-    low, high = ((x + half).mul(1e4).trunc().mul(1e-4) for x in (corners.amin(0), corners.amax(0)))
+    low, high = ((end + half).mul(1e4).trunc().mul(1e-4) for end in (corners.amin(0), corners.amax(0)))
     width, height = (high.ceil() - low.floor()).int().tolist()
     return height, width
 
