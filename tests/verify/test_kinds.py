@@ -117,17 +117,32 @@ def check_notices(monkeypatch, name, wrong, fails, says):
     assert says in str(result.failures)
 
 
+def _from_the_right(inpt):
+    return inpt.index_select(-1, torch.arange(inpt.shape[-1] - 1, -1, -1))
+
+
+def _without_a_derivative_beside_the_fill(inpt, *args, fill=None, **kwargs):
+    result = AFFINE(inpt, *args, fill=fill, **kwargs)
+    return result if fill is None else result.detach()
+
+
+AFFINE = all_tiers("transforms")["handmade"].affine
+
+
 @pytest.mark.parametrize(
-    ("wrong", "fails", "says"),
+    ("name", "wrong", "fails", "says"),
     [
-        (lambda inpt: inpt, "functions", "pixels"),
-        (lambda inpt: inpt.detach().flip(-1), "function_gradients", "gradient by the pixels"),
-        (lambda inpt: inpt.copy_(inpt.flip(-1)), "functions", "image afterwards"),
+        ("RandomHorizontalFlip", lambda inpt: inpt, "functions", "pixels"),
+        ("RandomHorizontalFlip", lambda inpt: inpt.detach().flip(-1), "function_gradients", "gradient by the pixels"),
+        ("RandomHorizontalFlip", lambda inpt: inpt.copy_(inpt.flip(-1)), "functions", "image afterwards"),
+        ("RandomHorizontalFlip", _from_the_right, "functions_elsewhere", "device"),
+        # for which torchvision's own has no derivative
+        ("RandomAffine", _without_a_derivative_beside_the_fill, "function_gradients", "gradient by the pixels"),
     ],
-    ids=["as-it-was", "detached", "in-place"],
+    ids=["as-it-was", "detached", "in-place", "places-on-the-cpu", "detached-where-torchvision-is"],
 )
-def test_a_wrong_function_below_a_transform(monkeypatch, wrong, fails, says):
-    check_notices(monkeypatch, "RandomHorizontalFlip", wrong, fails, says)
+def test_a_wrong_function_below_a_transform(monkeypatch, name, wrong, fails, says):
+    check_notices(monkeypatch, name, wrong, fails, says)
 
 
 def _with_another_default(params, grads, sums, steps, has_sparse_grad=True, **kwargs):
