@@ -331,14 +331,9 @@ def test_normalize_writes_into_out(tier):
     torch.testing.assert_close(x, expected)
 
 
-def test_lengths_and_tangents_of_halves_are_rounded_once():
-    normalize, x, v = registry.parts["normalize"].tiers["handmade"], torch.randn(8, 5).half(), torch.randn(8, 5).half()
-    exact = normalize(x.double(), 3.0), torch.func.jvp(lambda x: normalize(x, 3.0), (x.double(),), (v.double(),))[1]
-    assert torch.equal(normalize(x, 3.0, out=torch.empty_like(x)), exact[0].half())
-    assert torch.equal(torch.func.jvp(lambda x: normalize(x, 3.0), (x,), (v,))[1], exact[1].half())
-
-
-@pytest.mark.parametrize(("part", "options"), [("group_norm", (2,)), ("local_response_norm", (3, 0.5, 0.7))])
+@pytest.mark.parametrize(
+    ("part", "options"), [("group_norm", (2,)), ("local_response_norm", (3, 0.5, 0.7)), ("normalize", (3.0,))]
+)
 def test_tangents_of_halves_are_rounded_once(part, options):
     norm, x, v = registry.parts[part].tiers["handmade"], torch.randn(2, 4, 64).half(), torch.randn(2, 4, 64).half()
     exact = torch.func.jvp(lambda x: norm(x, *options), (x.double(),), (v.double(),))[1].half()

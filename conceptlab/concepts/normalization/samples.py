@@ -253,7 +253,7 @@ def _length(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
     yield Sample("vectors without values", (randn(3, 0).requires_grad_(),))
     images_last = randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last).requires_grad_()
     yield Sample("channels last", (images_last,))
-    yield Sample("into a tensor", (randn(3, 5, 4), 3.0, 1, 2.0), {"out": torch.empty(3, 5, 4, dtype=dtype)})
+    yield Sample("into a tensor", (randn(3, 5, 4), 3.0), {"out": torch.empty(3, 5, 4, dtype=dtype)})
 
 
 def _refused_batch_layer() -> Iterator[Sample]:

@@ -50,7 +50,7 @@ def normalize(
     if out is None:
         return _Normalize.call(input, p, eps, *dims)[0]
     # torch refuses what is to be differentiated here, and fits the size of `out`
-    return torch.div(wide(input), _norm(wide(input), p, dims).clamp_min(eps), out=out)
+    return torch.div(input, _norm(input, p, dims).clamp_min(eps), out=out)
 
 
 class _Normalize(Rule):
