@@ -191,10 +191,10 @@ def _sliding(
     )
     axes = []
     for n, (k, s, p, d) in zip(input.shape[-rank:], per_axis, strict=True):
-        if s == 0 or d <= 0 or p < 0 or p > (d * (k - 1) + 1) // 2:
+        if s == 0 or d <= 0 or p < 0 or p > k // 2:
             raise RuntimeError(
                 f"pooling: stride should not be zero, dilation should be greater than zero, pad must be non-negative "
-                f"and at most half of effective kernel size, but got {k, s, p, d}."
+                f"and at most half of kernel size, but got {k, s, p, d}."
             )
         starts = list(_starts(n, k, s, p, d, ceil_mode))
         if not starts:

@@ -122,9 +122,9 @@ def sliding(
     for n, k, s, p, d in zip(input.shape[-rank:], kernel, strides, paddings, dilations, strict=True):
         if k <= 0 or s <= 0 or d <= 0:
             _refuse(where, "stride should not be zero", "kernel_size, stride and dilation of at least 1", (k, s, d))
-        if p < 0 or p > (d * (k - 1) + 1) // 2:
-            problem = "pad must be non-negative" if p < 0 else "pad should be at most half of effective kernel size"
-            _refuse(where, problem, f"0 <= padding <= {(d * (k - 1) + 1) // 2}", p)
+        if p < 0 or p > k // 2:
+            problem = "pad must be non-negative" if p < 0 else "pad should be at most half of kernel size"
+            _refuse(where, problem, f"0 <= padding <= {k // 2}", p)
         steps = n + 2 * p - d * (k - 1) - 1
         out = (-(-steps // s) if ceil_mode else steps // s) + 1
         # only a window more than fits in, of ceil_mode, can begin so late
