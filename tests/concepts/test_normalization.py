@@ -341,6 +341,14 @@ def test_tangents_of_halves_are_rounded_once(part, options):
     assert (tangent != exact).sum() <= 2  # by chance, where the exact one lies in the middle between two halves
 
 
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_group_of_one_value_is_its_own_mean(tier):
+    x = torch.randn(2, 4, dtype=torch.float64, requires_grad=True)
+    y = registry.parts["group_norm"].tiers[tier](x, 4, eps=1.0)
+    assert y.abs().max() == 0
+    assert torch.autograd.grad(y, x, torch.randn_like(y))[0].abs().max() < 1e-14
+
+
 def test_refusals_say_which_norm_and_what_came():
     with pytest.raises(ValueError, match=r"local_response_norm: Expected 3D .*received shape \(2, 3\)"):
         registry.parts["local_response_norm"].tiers["handmade"](torch.randn(2, 3), 2)
