@@ -287,6 +287,7 @@ def _refused_batch() -> Iterator[Sample]:
         ("too many biases", (x, mean, var, None, torch.ones(4)), {}),
         ("statistics of another dtype", (x, mean.double(), var.double()), {}),
         ("weights of another dtype", (x, mean, var, var.double()), {}),
+        ("single precision beside double", (x.double(), mean, var), {}),
         ("statistics of two dtypes", (x.half(), mean, var.half()), {}),
         ("double beside a half", (x.half(), mean.double(), var.double()), {}),
     ):
