@@ -56,8 +56,10 @@ def _batch(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:
         constant = torch.ones(2, 3, 4, dtype=dtype).requires_grad_()
         yield Sample(f"{mode}, constant input", (constant, *arguments(2, 3, 4)[1:]), {"training": training})
     yield Sample("no running statistics", (randn(2, 3, 4).requires_grad_(), None, None), {"training": True})
-    yield Sample("evaluation, one value a channel", arguments(1, 3))
-    yield Sample("evaluation, eps of 0", arguments(4, 3), {"eps": 0.0})
+    yield Sample("evaluation, one value a channel", arguments(1, 3), {"training": False})
+    yield Sample("evaluation, eps of 0", arguments(4, 3), {"training": False, "eps": 0.0})
+    yield Sample("training, momentum of 0", arguments(4, 3), {"training": True, "momentum": 0.0})
+    yield Sample("training, a large eps", arguments(4, 3), {"training": True, "eps": 10.0})
 
 
 def _batch_layer(randn: Draw, dtype: torch.dtype) -> Iterator[Sample]:

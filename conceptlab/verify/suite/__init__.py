@@ -153,6 +153,7 @@ OF_OUR_OWN = frozenset(
         schedulers.asked_by_hand,
         transforms.functions,
         transforms.function_gradients,
+        transforms.functions_elsewhere,
     }
 )
 """What nobody else is asked for: a layer of somebody's own may be made of whatever they like."""
