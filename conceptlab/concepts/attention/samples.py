@@ -69,8 +69,11 @@ def _blocks(x: Callable[..., Tensor], three: Callable[..., tuple], some: Callabl
     yield Sample("blocks, causal", three(8, L=260, S=260, E=2), {"is_causal": True}, finite_only=_UNSEEN)
     yield Sample("blocks, causal, more keys", three(L=140, S=300, E=2), {"is_causal": True}, finite_only=_UNSEEN)
     yield Sample("blocks, causal, more queries", three(L=300, S=140, E=2), {"is_causal": True}, finite_only=_UNSEEN)
-    # more scores than a tile has: some heads at a time
-    yield Sample("groups of heads in turn", (*three(3, 20, L=60, S=80, E=2), x(20, 1, 80)))
+    # more scores than a tile has: some heads at a time, of all members of the batch, of each, or one by one
+    yield Sample("groups of heads in turn", (*three(3, 20, L=50, S=90, E=2), x(20, 1, 90)))
+    yield Sample("members of the batch in turn", (*three(2, 6, L=220, S=200, E=2), x(2, 1, 1, 200)))
+    yield Sample("members of the batch in turn, one mask", (*three(2, 6, L=220, S=200, E=2), x(6, 1, 200)))
+    yield Sample("heads in turn", (*three(2, L=1100, S=250, E=2), x(250)))
 
 
 def _nothing(three: Callable[..., tuple]) -> Iterator[Sample]:

@@ -110,13 +110,13 @@ class Attention(Rule):
         q, k, v, bias, kept, y, total, top = ctx.saved_tensors
         tensors, options = Tensors(q, k, v, bias, kept), Options(*ctx.scalars)
         needed = ctx.needs_input_grad[:4]
-        outcome = y, total, top.detach(), torch.zeros_like(y) if g is None else g, g_total
+        outcome = y, total, top, torch.zeros_like(y) if g is None else g, g_total
         if takes_all_heads(y):
             grads = _gradients(scaled(tensors, options, Rooms()), options, outcome, needed, Rooms(), (None, None, None))
         else:
             grads = _gradients_in_portions(tensors, options, outcome, needed)
-        in_dtype = (d if d is None else d.to(x.dtype) for d, x in zip(grads, tensors, strict=False))
-        return *in_dtype, None, None, None, None
+        # autograd adds each up to the shape of its input, and then rounds it to its dtype
+        return *grads, None, None, None, None
 
     @staticmethod
     def jvp(
@@ -125,7 +125,7 @@ class Attention(Rule):
         q, k, v, bias, kept, _, total, top = ctx.saved_tensors
         options = Options(*ctx.scalars)
         (tile,) = tiles(scaled(Tensors(q, k, v, bias, kept), options, Rooms()), options, Rooms(), k.shape[-2])
-        p = weights(of_seen(tile, Rooms()), top.detach()) / total
+        p = weights(of_seen(tile, Rooms()), top) / total
         of_query, of_key = roots(options.scale)
         z_t = torch.zeros_like(p)
         if q_t is not None:
@@ -191,8 +191,6 @@ def _gradients_in_portions(
         more = _gradients(part.tensors, options, own, needed, rooms, outs)[3]  # type: ignore[arg-type]
         if more is not None:
             part.masks[0].add_(more)  # type: ignore[union-attr]
-    if of_bias is not None:
-        of_bias = of_bias.sum_to_size(tensors.bias.shape)  # type: ignore[union-attr]
     return [of_q, of_k, of_v, of_bias]
 
 
@@ -256,9 +254,8 @@ def _through_softmax(d: Tensor, p: Tensor, total: Tensor, g_total: Tensor | None
 
 
 def _through_block(d: Tensor, p: Tensor, delta: Tensor) -> Tensor:
-    """A of a block of keys."""
-    d = torch.sub(d, delta, out=room(d))
-    return torch.mul(d, p, out=room(d))
+    """A of a block of keys, in place of d: what is differentiated again is no block."""
+    return d.sub_(delta).mul_(p)
 
 
 class _Pieces:

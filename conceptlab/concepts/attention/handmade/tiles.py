@@ -69,7 +69,10 @@ class Tile(NamedTuple):
 
 
 class Rooms:
-    """Memory that each tile uses again, by what it is for. Without ``like`` there is none, and each result is new."""
+    """Memory that each tile uses again, by what it is for: the first tile is the largest.
+
+    Without ``like`` there is none, and each result is new.
+    """
 
     def __init__(self, like: Tensor | None = None) -> None:
         self._like = like
@@ -80,14 +83,13 @@ class Rooms:
         if self._like is None:
             return None
         heads, rows, columns = shape
-        size = heads * rows * columns
         known = self._known.get(what)
-        if known is None or known.numel() < size:
-            known = self._known[what] = self._like.new_empty(size)
+        if known is None:
+            known = self._known[what] = self._like.new_empty(heads * rows * columns)
         return known.as_strided(shape, (rows * columns, columns, 1))
 
     def hidden(self, rows: int, columns: int, like: Tensor) -> Tensor:
-        """-∞ right of the diagonal, for keys that come after their query, and 0 elsewhere. The first is the largest."""
+        """-∞ right of the diagonal, for keys that come after their query, and 0 elsewhere."""
         known = self._known.get("hidden")
         if known is None:
             known = self._known["hidden"] = like.new_full((rows, columns), -math.inf).triu_(1)
@@ -101,8 +103,8 @@ def takes_all_heads(like: Tensor) -> bool:
 
 def is_small(tensors: Tensors) -> bool:
     """Whether a member of the batch, with all its heads, does not fill half a tile."""
-    B, H, L, _ = tensors.q.shape
-    return B == 1 or H * L * tensors.k.shape[2] <= NUMBERS // 2
+    q, k = tensors.q, tensors.k
+    return q.shape[0] == 1 or q.shape[1:3].numel() * k.shape[2] <= NUMBERS // 2
 
 
 def scaled(tensors: Tensors, options: Options, rooms: Rooms) -> Tensors:
