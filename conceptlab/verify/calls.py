@@ -105,15 +105,21 @@ def upstream(outputs: Sequence[Tensor], seed: int = SEED) -> list[Tensor]:
     ]
 
 
-def gradients(outcome: Outcome, *, create_graph: bool = False, layout: Layout | None = None) -> list[Tensor | None]:
-    """The gradients of the result by each leaf, for a random upstream gradient."""
+def gradients(outcome: Outcome, *, layout: Layout | None = None, **options: bool) -> list[Tensor | None]:
+    """The gradients of the result by each leaf, for a random upstream gradient.
+
+    Args:
+        outcome: of a call.
+        layout: how the upstream gradient lies in memory.
+        options: `retain_graph` and `create_graph`, of `torch.autograd.grad`.
+    """
     outputs = outcome.differentiable
     if not outputs or not outcome.leaves:
         return []
     grads = upstream(outputs)
     if layout is not None:
         grads = [layout(g) for g in grads]
-    return list(torch.autograd.grad(outputs, outcome.leaves, grads, create_graph=create_graph, allow_unused=True))
+    return list(torch.autograd.grad(outputs, outcome.leaves, grads, allow_unused=True, **options))
 
 
 def filled(grads: Sequence[Tensor | None], by: Sequence[Tensor]) -> list[Tensor]:

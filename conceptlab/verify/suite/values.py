@@ -143,8 +143,13 @@ def layouts(target: Target) -> Tally:
             followed = layout is reversed_axes and target.tier is not None and target.device == "cpu"
             strides = layout is channels_last or followed
             check_same(ours.output, theirs.output, f"value, {layout.__name__}", strides=strides)
-            for upstream_layout in (None, scattered, _expanded):
-                gradient = partial(gradients, create_graph=True, layout=upstream_layout)
+            # what is to be differentiated again may be computed in another way
+            ways: list[dict] = [{"layout": upstream} for upstream in (None, scattered, _expanded)]
+            for way in (*ways, {"create_graph": True}):
+
+                def gradient(outcome: Outcome, way: dict = way) -> list[Tensor | None]:
+                    return gradients(outcome, retain_graph=True, **way)
+
                 expected = or_none(lambda gradient=gradient, theirs=theirs: gradient(theirs))
                 if expected is not None:
                     received, expected = (
