@@ -141,6 +141,11 @@ def numbers(nested: Any) -> list[Tensor]:
     return [x for x in tree_flatten(nested)[0] if isinstance(x, Tensor) and x.is_floating_point()]
 
 
+def tensors_given(sample: Sample) -> list[Tensor]:
+    """The tensors among the arguments of the call."""
+    return [x for x in tree_flatten((sample.args, dict(sample.kwargs)))[0] if isinstance(x, Tensor)]
+
+
 def few(samples: Iterable[Sample], count: int) -> list[Sample]:
     """At most ``count`` of the samples, drawn from all alike, the same in every run."""
     every = list(samples)

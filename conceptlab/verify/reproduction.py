@@ -13,11 +13,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import causes, snippets
 from conceptlab.verify.closeness import Mismatch
+from conceptlab.verify.outcomes import tensors_given
 from conceptlab.verify.suite import Check, checks_of
 from conceptlab.verify.tally import Failure, unwatched
 from conceptlab.verify.target import Target, target
@@ -164,16 +165,12 @@ def head(error: Exception) -> str:
     return f"{type(error).__name__}: {place}"
 
 
-def _tensors(sample: Sample) -> list[Tensor]:
-    return [t for t in tree_flatten((sample.args, dict(sample.kwargs)))[0] if isinstance(t, Tensor)]
-
-
 def _has_arguments(sample: Sample) -> bool:
     return bool(sample.args or sample.kwargs or sample.init_args or sample.init_kwargs)
 
 
 def _size(sample: Sample) -> int:
-    return sum(t.numel() for t in _tensors(sample))
+    return sum(t.numel() for t in tensors_given(sample))
 
 
 def _with(sample: Sample, tensor: Callable[[Tensor], Tensor], number: Callable[[Any], Any] = lambda n: n) -> Sample:
@@ -194,7 +191,7 @@ def _only(chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Callable[[Tenso
 
 
 def _smaller(sample: Sample) -> Iterator[Sample]:
-    tensors = _tensors(sample)
+    tensors = tensors_given(sample)
     for size in sorted({n for t in tensors for n in t.shape if n > 1}, reverse=True):
         for less in sorted({1, size // 2, size - 1}):
             # all axes of one size at once, the constructor's numbers among them: they may depend on each other
@@ -225,7 +222,7 @@ def _number(size: int, less: int, value: Any) -> Any:
 
 def _simpler(sample: Sample) -> Iterator[Sample]:
     ways = (torch.zeros_like, torch.ones_like, torch.round, partial(torch.round, decimals=1))
-    for chosen in _tensors(sample):
+    for chosen in tensors_given(sample):
         if not _is_simple(chosen):
             for way in ways if chosen.is_floating_point() else ways[:1]:
                 if not torch.equal(way(chosen), chosen):

@@ -10,7 +10,7 @@ from torch import nn
 from conceptlab.core.samples import Sample
 from conceptlab.verify.calls import Outcome, gradients, run, step_away
 from conceptlab.verify.closeness import NOISE, check_same
-from conceptlab.verify.outcomes import callable_of, few
+from conceptlab.verify.outcomes import callable_of, few, tensors_given
 from conceptlab.verify.tally import Tally, each, unless_torch_fails
 from conceptlab.verify.target import Target
 
@@ -25,7 +25,7 @@ def compiled_once(target: Target) -> Tally:
             for _ in range(2):
                 run(compiled, sample.args, {}, leaves_first=True)
 
-    return each(few(target.samples(), 1), lambda sample: _as_torch(target, sample, twice))
+    return each(_one(target), lambda sample: _as_torch(target, sample, twice))
 
 
 def inductor(target: Target) -> Tally:
@@ -39,7 +39,12 @@ def inductor(target: Target) -> Tally:
         check_same(received.output, expected.output, "compiled value", strides=False)
         check_same(gradients(received), gradients(expected), "compiled gradient", noise=1000 * NOISE, strides=False)
 
-    return each(few(target.samples(), 1), lambda sample: _as_torch(target, sample, same))
+    return each(_one(target), lambda sample: _as_torch(target, sample, same))
+
+
+def _one(target: Target) -> list[Sample]:
+    """One sample, but none with an empty tensor, of which there would be nothing to compare."""
+    return few((sample for sample in target.samples() if all(x.numel() for x in tensors_given(sample))), 1)
 
 
 def _as_torch(target: Target, sample: Sample, compare: Callable[[Callable, Sample], None]) -> None:
