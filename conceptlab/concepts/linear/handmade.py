@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.core import Rule, message, save
+from conceptlab.core import Rule, message, room, save
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -55,7 +55,9 @@ class _Linear(Rule):
         if bias is None:
             return x @ weight.t()
         if x.dim() > 2 and bias.dim() > 1:
-            return (x @ weight.t()).add_(bias)
+            product = x @ weight.t()
+            # (in place, unless vmap has a batch of biases alone)
+            return torch.add(product, bias, out=room(product))
         out_features, in_features = weight.shape
         rows = x.reshape(math.prod(x.shape[:-1]), in_features)
         # one pass, and one rounding: the product starts from the bias. A view of it would forbid writing to the result

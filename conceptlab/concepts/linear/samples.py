@@ -28,7 +28,7 @@ def samples(part: str, dtype: torch.dtype) -> Iterator[Sample]:
 
 
 def refused(part: str) -> Iterator[Sample]:
-    """A weight without an axis of outputs, with a bias."""
+    """A weight without an axis of outputs, with a bias, and a bias that is larger than the product."""
     if part == "linear":
         one = torch.ones
         yield Sample("a matrix, and a single bias", (one(4, 3), one(3), one(())))
@@ -36,6 +36,9 @@ def refused(part: str) -> Iterator[Sample]:
         yield Sample("a matrix, and several biases", (one(4, 3), one(3), one(4)))
         yield Sample("a vector, and one bias with an axis", (one(3), one(3), one(1)))
         yield Sample("a bias of more axes than the result", (one(3, 4), one(5, 4), one(2, 1, 5)))
+        yield Sample("a bias larger than the result", (one(1, 3, 4), one(5, 4), one(2, 3, 5)))
+        yield Sample("a matrix, and a bias larger than the result", (one(1, 4), one(5, 4), one(3, 5)))
+        yield Sample("a bias of other features", (one(2, 3, 4), one(5, 4), one(3, 4)))
 
 
 def _layer(network: str, rows: int, in_features: int, out_features: int) -> Case:
