@@ -111,17 +111,19 @@ def test_memory_grows_with_the_length_and_not_with_its_square():
 
 def test_a_key_that_is_not_seen_may_be_infinite():
     """As in torch's fused kernel, which does without the key; its other code adds -inf to its score."""
-    q, k, v = (torch.randn(2, 4, 8) for _ in range(3))
-    k[:, -1] = math.inf
+    q, k, v = (torch.randn(1, 2, 4, 8) for _ in range(3))
+    k[..., -1, :] = math.inf
     expected = F.scaled_dot_product_attention(q, k, v, is_causal=True)
     received = attention("handmade")(q, k, v, is_causal=True)
-    assert received[:, :-1].isfinite().all()
+    assert received[..., :-1, :].isfinite().all()
     torch.testing.assert_close(received, expected, equal_nan=True)
 
 
 @pytest.mark.parametrize(("queries", "keys"), [(3, 140), (140, 300)])
 def test_compiled_a_block_of_keys_at_a_time(queries, keys):
     """The gradients of the blocks are joined there, with zeros for keys that no query sees."""
+    if torch.__version__ < "2.12":
+        torch.compiler.reset()  # its compiler fails where lengths change
     q, k, v = (torch.randn(2, length, 2, dtype=torch.float64, requires_grad=True) for length in (queries, keys, keys))
     g = torch.randn(2, queries, 2, dtype=torch.float64)
 

@@ -174,7 +174,7 @@ class Toy:
     name: str = "toy.py"
 
     def load(self, tree):
-        module = ModuleType("toy")
+        module = sys.modules["toy"] = ModuleType("toy")  # where torch 2.11's compiler looks for it
         exec(compile(tree, str(self.path), "exec"), vars(module))
         return [Target(registry.parts["relu"], module.relu)]
 
@@ -203,7 +203,7 @@ def test_what_is_noticed_is_killed_by_a_check_that_is_named(verdicts):
 @pytest.mark.slow
 def test_what_all_that_are_heard_let_pass_is_for_the_others(verdicts):
     assert verdicts[COMPILED].status == "killed"
-    assert verdicts[COMPILED].by.startswith("relu compiled")
+    assert verdicts[COMPILED].by in ("relu compiled", "relu inductor")
 
 
 @pytest.mark.slow
