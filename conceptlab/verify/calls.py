@@ -105,21 +105,25 @@ def upstream(outputs: Sequence[Tensor], seed: int = SEED) -> list[Tensor]:
     ]
 
 
-def gradients(outcome: Outcome, *, layout: Layout | None = None, **options: bool) -> list[Tensor | None]:
-    """The gradients of the result by each leaf, for a random upstream gradient.
-
-    Args:
-        outcome: of a call.
-        layout: how the upstream gradient lies in memory.
-        options: `retain_graph` and `create_graph`, of `torch.autograd.grad`.
-    """
+def gradients(
+    outcome: Outcome, *, retain_graph: bool = False, create_graph: bool = False, layout: Layout | None = None
+) -> list[Tensor | None]:
+    """The gradients of the result by each leaf, for a random upstream gradient of that layout in memory."""
     outputs = outcome.differentiable
     if not outputs or not outcome.leaves:
         return []
     grads = upstream(outputs)
     if layout is not None:
         grads = [layout(g) for g in grads]
-    return list(torch.autograd.grad(outputs, outcome.leaves, grads, allow_unused=True, **options))
+    found = torch.autograd.grad(
+        outputs,
+        outcome.leaves,
+        grads,
+        retain_graph=retain_graph or create_graph,
+        create_graph=create_graph,
+        allow_unused=True,
+    )
+    return list(found)
 
 
 def filled(grads: Sequence[Tensor | None], by: Sequence[Tensor]) -> list[Tensor]:

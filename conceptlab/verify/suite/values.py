@@ -144,12 +144,9 @@ def layouts(target: Target) -> Tally:
             strides = layout is channels_last or followed
             check_same(ours.output, theirs.output, f"value, {layout.__name__}", strides=strides)
             # what is to be differentiated again may be computed in another way
-            ways: list[dict] = [{"layout": upstream} for upstream in (None, scattered, _expanded)]
-            for way in (*ways, {"create_graph": True}):
-
-                def gradient(outcome: Outcome, way: dict = way) -> list[Tensor | None]:
-                    return gradients(outcome, retain_graph=True, **way)
-
+            ways = (None, False), (scattered, False), (_expanded, False), (None, True)
+            for upstream_layout, again in ways:
+                gradient = partial(gradients, retain_graph=True, create_graph=again, layout=upstream_layout)
                 expected = or_none(lambda gradient=gradient, theirs=theirs: gradient(theirs))
                 if expected is not None:
                     received, expected = (
