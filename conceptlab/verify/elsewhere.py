@@ -69,8 +69,9 @@ def _round_trip(function: Callable, args: tuple, kwargs: dict) -> Any:
     back: dict[int, Tensor] = {}
     for tensor in given:
         copied = copies[id(tensor)]
-        # running statistics are written to unnoticed
-        unnoticed = not copied.requires_grad and not torch.equal(copied, tensor.cpu())
+        # running statistics are written to unnoticed; of a batch under vmap there are none
+        is_one = not torch._C._functorch.is_batchedtensor(tensor)
+        unnoticed = is_one and not copied.requires_grad and not torch.equal(copied, tensor.cpu())
         if unnoticed or copied._version > versions[id(tensor)]:
             back[id(copied)] = tensor.copy_(copied)
     return moved(result, lambda tensor: back.get(id(tensor), tensor.to(device)))

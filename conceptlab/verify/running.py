@@ -99,7 +99,9 @@ def _without_torchs_own(
     check: Check, target: Target, tally: Tally, chosen: Collection[int] | None, skip: Collection[int]
 ) -> Tally:
     """Leave out where torch's own on a CPU fails in the same place: there the device's kernels are another thing."""
-    host = replace(target, implementation=on_cpu(target.builtin), tier=None)
+    # a function of a tier is asked more than somebody's own is; a layer of a tier would be built with one
+    tier = target.tier if target.kind == "function" else None
+    host = replace(target, implementation=on_cpu(target.builtin), tier=tier)
     theirs = {(f.sample.name, head(f.error)) for f in _tally(check, host, _Choosing(chosen, skip)).failures}
     kept = [f for f in tally.failures if (f.sample.name, head(f.error)) not in theirs]
     left_out = tally.left_out.copy()

@@ -98,6 +98,22 @@ def test_refusals(part, tier):
                 optimizer.step()
 
 
+@pytest.mark.parametrize("tier", ["naive", "handmade"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "nadam", "rmsprop"])
+def test_what_is_counted_elsewhere_cannot_be_recorded(name, tier):
+    ours, theirs = getattr(all_tiers("optim")[tier], name), registry.concepts["optimization"].builtin(name)
+    n = len(COUNTS[name][0])
+    with FakeTensorMode(), torch.no_grad():
+        columns = [[torch.ones(2, device="cuda")] for _ in STATE[name]]
+        counts = [[torch.zeros((), device="cuda")] for _ in range(n)]
+        ours(*columns, *counts, **NUMBERS[name], capturable=True)
+        for place in range(n):
+            elsewhere = [*counts[:place], [torch.zeros(())], *counts[place + 1 :]]
+            for function in (ours, theirs):
+                with pytest.raises(AssertionError, match=r"If capturable=True, params.* must be on supported devices"):
+                    function(*columns, *elsewhere, **NUMBERS[name], capturable=True)
+
+
 @EACH_PART
 def test_a_count_that_is_no_tensor(part, tier):
     name = part.name.lower()

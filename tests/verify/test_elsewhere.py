@@ -13,6 +13,7 @@ from torch.nn.utils.rnn import pack_sequence
 from conceptlab.core import registry
 from conceptlab.verify.elsewhere import moved, on_cpu
 from conceptlab.verify.running import result_of
+from conceptlab.verify.suite.derivatives import forward_mode
 from conceptlab.verify.suite.randomness import law_of_the_draw
 from conceptlab.verify.suite.values import values
 from conceptlab.verify.target import Target
@@ -37,6 +38,12 @@ def test_what_is_written_comes_back():
     expected = x.relu()
     assert on_cpu(torch.nn.functional.relu)(x, inplace=True) is x
     assert torch.equal(x, expected)
+
+
+def test_each_of_a_batch():
+    x = torch.randn(3, 5)
+    received = torch.vmap(on_cpu(torch.nn.functional.relu), in_dims=1, out_dims=1)(x)
+    assert torch.equal(received, x.relu())
 
 
 def test_a_layer_and_its_buffers():
@@ -89,24 +96,38 @@ def test_what_draws_is_held_to_its_laws_alone(another_device):
     assert result_of(law_of_the_draw, target).passed
 
 
-def test_what_torch_itself_computes_in_another_way_is_left_out(another_device, monkeypatch):
+class Backwards(torch.autograd.Function):
+    """What it is given; it has no forward mode, as some of torch's kernels for CUDA have none."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, up):
+        return up
+
+
+@pytest.mark.parametrize(("name", "check", "shape"), [("relu", values, ()), ("gru_cell", forward_mode, (3, 3))])
+def test_what_torch_itself_computes_in_another_way_is_left_out(name, check, shape, another_device, monkeypatch):
     there = []
+    correct = registry.parts[name].torch
 
     def to_cpu(tensor):
         there.append(tensor.clone())
         return there[-1]
 
     def mistaken(x, *args, **kwargs):
-        """torch's own, which away from the CPU is wrong about a single number."""
-        y = torch.nn.functional.relu(x, *args, **kwargs)
-        return y if x.dim() or any(x is tensor for tensor in there) else y + 1
+        """torch's own, which away from the CPU is wrong about an input of this shape."""
+        y = correct(x, *args, **kwargs)
+        return y if x.shape != shape or any(x is tensor for tensor in there) else y + Backwards.apply(x.sum())
 
     monkeypatch.setattr(Tensor, "cpu", to_cpu)
-    target = function("relu", another_device)
+    target = function(name, another_device)
     target = dataclasses.replace(target, part=dataclasses.replace(target.part, torch=mistaken))
     reason = f"on {another_device} torch's own is not what it is on a CPU"
-    result = result_of(values, target)
-    assert (result.failed, result.left_out[reason] > 0, result.passed > 0) == (0, True, True)
+    result = result_of(check, target)
+    assert (result.failed, result.left_out.get(reason, 0) > 0, result.passed > 0) == (0, True, True)
 
 
 def test_an_own_mistake_is_kept(another_device):

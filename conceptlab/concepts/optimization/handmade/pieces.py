@@ -79,12 +79,15 @@ def check_steps(where: str, params: Sequence[Tensor], capturable: bool, **column
                     remedy="Give for each parameter the tensor that the optimizer keeps of it.",
                 )
             )
-    if capturable and any(p.device.type in ("cpu", "meta") for p in params):
+    if not capturable:
+        return
+    devices = {tuple(x.device.type for x in row) for row in zip(params, *columns.values(), strict=True)}
+    if any(len(set(row)) > 1 or row[0] in ("cpu", "meta") for row in devices):
         raise AssertionError(
             message(
                 f"{where}: If capturable=True, {' and '.join(['params', *columns])} must be on supported devices",
-                expected="parameters on a device whose work can be captured, such as cuda",
-                received=str({str(p.device) for p in params}),
+                expected="a parameter and what is counted of it on one device whose work can be captured, such as cuda",
+                received=" and ".join(", ".join(row) for row in sorted(devices)),
                 remedy="Construct the optimizer with capturable=False.",
             )
         )

@@ -16,7 +16,8 @@ def check_steps(where: str, params: list[Tensor], capturable: bool, **columns: l
     for name, column in columns.items():
         if not all(isinstance(x, Tensor) for x in column):
             raise RuntimeError(f"{where}: `{name}` argument must contain a list of singleton tensors")
-    if capturable and any(p.device.type in ("cpu", "meta") for p in params):
+    devices = [{x.device.type for x in row} for row in zip(params, *columns.values(), strict=True)]
+    if capturable and any(len(kinds) > 1 or kinds & {"cpu", "meta"} for kinds in devices):
         names = " and ".join(", ".join(["params", *columns]).rsplit(", ", 1))
         raise AssertionError(f"{where}: If capturable=True, {names} must be on supported devices: cuda, xpu")
 
