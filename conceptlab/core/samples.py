@@ -35,7 +35,8 @@ Law = Callable[[Callable], Iterable[tuple[Any, Any]]]
 """What has to hold of a part by itself, whatever it is compared with; its docstring says it in a sentence.
 
 It is given the function, or what builds the layer, calls it in float64, and yields what is to be the same: what it has
-received, and what it expected. ``samples.py`` lists them by part, ``LAWS = {"rotary": (norm_kept, …)}``.
+received, and what it expected. Where it cannot be asked, it raises ``NotImplementedError`` with the reason.
+``samples.py`` lists them by part, ``LAWS = {"rotary": (norm_kept, …)}``.
 """
 
 

@@ -10,6 +10,7 @@ import conceptlab as cl
 from conceptlab.concepts.normalization.handmade.processes import _SumOfAll
 from conceptlab.core import declare, registry
 from conceptlab.nn import BatchNorm2d, SyncBatchNorm
+from conceptlab.verify import verify
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="torch has no gloo here")
 
@@ -149,6 +150,21 @@ def test_the_tangent_of_half_precision_is_of_it(group):
         dual = torch.autograd.forward_ad.make_dual(x, tangent)
         y = declare("nn", "handmade")._sync_batch_norm(dual, None, None, None, None, 0.1, 1e-5, group)
         assert torch.autograd.forward_ad.unpack_dual(y).tangent.dtype is torch.bfloat16
+
+
+class Alone(nn.BatchNorm2d):
+    """It asks nobody."""
+
+    def __init__(self, *args, process_group=None, **kwargs):
+        super().__init__(*args, **kwargs)
+
+
+@pytest.mark.parametrize("law", ["together_as_one", "tangents_as_one"])
+def test_the_laws(law):
+    for cls, status in ((SyncBatchNorm, "passed"), (Alone, "failed"), (nn.SyncBatchNorm, "not applicable")):
+        (result,) = verify(cls, like="SyncBatchNorm", only=[law]).results
+        assert result.status == status, result
+    assert "takes no input on a CPU" in str(result.left_out)
 
 
 def test_conversion_keeps_tiers():

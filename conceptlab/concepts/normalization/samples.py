@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from conceptlab.concepts.normalization.laws import tangents_as_one, together_as_one
 from conceptlab.core.samples import Case, Sample
 
 Draw = Callable[..., Tensor]
@@ -429,6 +430,8 @@ _REFUSED: Mapping[str, Callable[[], Iterator[Sample]]] = {
     "local_response_norm": _refused_response,
     "normalize": _refused_length,
 }
+
+LAWS = {"SyncBatchNorm": (together_as_one, tangents_as_one)}
 
 
 def _layer_inputs(*shape: int) -> Callable[[], tuple]:

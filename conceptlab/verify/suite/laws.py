@@ -8,8 +8,8 @@ from torch import nn
 
 from conceptlab.core import registry
 from conceptlab.core.samples import Law, Sample
-from conceptlab.verify.closeness import check_same
-from conceptlab.verify.tally import Tally, each
+from conceptlab.verify.closeness import NOISE, check_same
+from conceptlab.verify.tally import NotApplicable, Tally, each
 from conceptlab.verify.target import Target
 
 
@@ -28,8 +28,11 @@ def _check(law: Law) -> Callable[[Target], Tally]:
     @functools.wraps(law)
     def check(target: Target) -> Tally:
         def holds(_: Sample) -> None:
-            for received, expected in law(_subject(target)):
-                check_same(received, expected, law.__name__, strides=False)
+            try:
+                for received, expected in law(_subject(target)):
+                    check_same(received, expected, law.__name__, noise=NOISE, strides=False)
+            except NotImplementedError as error:
+                raise NotApplicable(str(error)) from error
 
         return each([Sample("by itself")], holds)
 
