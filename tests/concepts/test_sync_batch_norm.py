@@ -8,6 +8,7 @@ from torch import nn
 
 import conceptlab as cl
 from conceptlab.concepts.normalization.handmade.processes import _SumOfAll
+from conceptlab.concepts.normalization.laws import _scaled, _steps
 from conceptlab.core import declare, registry
 from conceptlab.nn import BatchNorm2d, SyncBatchNorm
 from conceptlab.verify import verify
@@ -16,7 +17,6 @@ pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="torch has 
 
 TIERS = sorted(set(registry.parts["SyncBatchNorm"].tiers) - {"builtin"})
 SPLITS = {"halves": (2, 2), "unequal": (1, 3), "one has none": (0, 4)}
-STATE = ("weight", "bias", "running_mean", "running_var")
 
 
 def batch():
@@ -24,23 +24,6 @@ def batch():
     generator = torch.Generator().manual_seed(1)
     x, upstream = torch.randn(2, 4, 3, 2, 5, generator=generator, dtype=torch.float64)
     return x + 100, upstream
-
-
-def run(layer, x, upstream, parameters=()):
-    """What a step leaves behind: outputs, gradients, second derivatives."""
-    x = x.clone().requires_grad_()
-    y = layer(x)
-    (gradient,) = torch.autograd.grad((y * upstream).sum(), x, create_graph=True)
-    # the square: a loss that a constant gradient would not change
-    ((y * upstream).sum() + (gradient * upstream).square().sum()).backward()
-    return [y.detach(), gradient.detach(), x.grad, layer.weight.grad, layer.bias.grad]
-
-
-def layer_of(cls, tier, **options):
-    layer = cls(3, tier=tier, **options).double()
-    with torch.no_grad():
-        layer.weight.copy_(torch.tensor([0.5, -2.0, 3.0]))
-    return layer
 
 
 def worker(rank, folder):
@@ -59,18 +42,15 @@ def worker(rank, folder):
 
 
 def as_one(rank, tier, x, upstream, sizes, options):
-    whole, mine = layer_of(BatchNorm2d, tier, **options), layer_of(SyncBatchNorm, tier, **options)
-    expected = run(whole, x, upstream)
-    part = x.split(sizes)[rank], upstream.split(sizes)[rank]
-    y, first, second, *parameters = run(mine, *part)
-    for name, ours, theirs in zip(("y", "first", "second"), (y, first, second), expected, strict=False):
-        torch.testing.assert_close(ours, theirs.split(sizes)[rank], rtol=1e-9, atol=1e-9, msg=f"{tier} {sizes} {name}")
-    for ours, theirs in zip(parameters, expected[3:], strict=True):  # those of all processes are added up later
+    whole, mine = (_scaled(cls(3, tier=tier, **options).double()) for cls in (BatchNorm2d, SyncBatchNorm))
+    expected, of_all, state = _steps(whole, x, upstream)
+    received, by_parameters, buffers = _steps(mine, x.split(sizes)[rank], upstream.split(sizes)[rank])
+    for ours, theirs in zip(received, expected, strict=True):
+        torch.testing.assert_close(ours, theirs.split(sizes)[rank], rtol=1e-9, atol=1e-9, msg=f"{tier} {sizes}")
+    for ours, theirs in zip(by_parameters, of_all, strict=True):  # those of all processes are added up later
         dist.all_reduce(ours)
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
-    mine(part[0]), whole(x)  # running statistics that were not 0
-    for name, buffer in whole.named_buffers():
-        torch.testing.assert_close(mine.get_buffer(name), buffer, rtol=1e-9, atol=0)
+    torch.testing.assert_close(buffers, state, rtol=1e-9, atol=0)
     mine.eval(), whole.eval()
     torch.testing.assert_close(mine(x), whole(x), rtol=1e-9, atol=0)
 
