@@ -31,11 +31,15 @@ class Sample:
     by_law: str = ""
 
 
+class NotApplicable(Exception):  # noqa: N818  (no error: torch itself cannot do it, so there is nothing to compare)
+    """A sample, or a law, about which a check says nothing, and why."""
+
+
 Law = Callable[[Callable], Iterable[tuple[Any, Any]]]
 """What has to hold of a part by itself, whatever it is compared with; its docstring says it in a sentence.
 
 It is given the function, or what builds the layer, calls it in float64, and yields what is to be the same: what it has
-received, and what it expected. Where it cannot be asked, it raises ``NotImplementedError`` with the reason.
+received, and what it expected. Where it cannot be asked, it raises `NotApplicable`.
 ``samples.py`` lists them by part, ``LAWS = {"rotary": (norm_kept, …)}``.
 """
 

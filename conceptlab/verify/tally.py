@@ -16,13 +16,10 @@ from typing import Any, Protocol
 from torch import Tensor
 from torch.utils._pytree import is_namedtuple_instance, tree_map
 
+from conceptlab.core.samples import NotApplicable as NotApplicable
 from conceptlab.core.samples import Sample
 from conceptlab.verify.closeness import Mismatch
 from conceptlab.verify.guard import restored
-
-
-class NotApplicable(Exception):  # noqa: N818  (no error: torch itself cannot do it, so there is nothing to compare)
-    """A sample about which the check says nothing, and why."""
 
 
 @dataclass(frozen=True)

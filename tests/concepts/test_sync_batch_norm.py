@@ -8,7 +8,7 @@ from torch import nn
 
 import conceptlab as cl
 from conceptlab.concepts.normalization.handmade.processes import _SumOfAll
-from conceptlab.concepts.normalization.laws import _scaled, _steps
+from conceptlab.concepts.normalization.laws import SHARES, _batch, _scaled, _steps
 from conceptlab.core import declare, registry
 from conceptlab.nn import BatchNorm2d, SyncBatchNorm
 from conceptlab.verify import verify
@@ -16,22 +16,14 @@ from conceptlab.verify import verify
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="torch has no gloo here")
 
 TIERS = sorted(set(registry.parts["SyncBatchNorm"].tiers) - {"builtin"})
-SPLITS = {"halves": (2, 2), "unequal": (1, 3), "one has none": (0, 4)}
-
-
-def batch():
-    """Samples, far from 0, and a weight of each value in the loss."""
-    generator = torch.Generator().manual_seed(1)
-    x, upstream = torch.randn(2, 4, 3, 2, 5, generator=generator, dtype=torch.float64)
-    return x + 100, upstream
 
 
 def worker(rank, folder):
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
     try:
-        x, upstream = batch()
+        x, upstream = _batch()
         for tier in TIERS:
-            for sizes in SPLITS.values():
+            for sizes in SHARES:
                 for options in ({}, {"momentum": None}, {"track_running_stats": False}):
                     as_one(rank, tier, x, upstream, sizes, options)
         layouts_and_halves(rank, x)
@@ -108,7 +100,7 @@ def group(tmp_path):
 def test_derivatives(tier, group):
     """In a process alone, where a sum over all processes is what it has."""
     synchronized = declare("nn", tier)._sync_batch_norm
-    x, _ = batch()
+    x, _ = _batch()
     inputs = (x[:2, :, :1, :3] - 100, torch.tensor([0.5, -2.0, 3.0]).double(), torch.ones(3).double())
     inputs = tuple(t.clone().requires_grad_() for t in inputs)
 

@@ -11,6 +11,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from conceptlab.core.samples import NotApplicable
+
 SHARES = ((2, 2), (1, 3), (0, 4))
 """How many samples each process has."""
 
@@ -36,10 +38,8 @@ def tangents_as_one(build: Callable) -> Iterable[tuple[Any, Any]]:
 
 def _as_one(build: Callable, act: Callable[..., Results]) -> Iterable[tuple[Any, Any]]:
     if not dist.is_available() or not dist.is_gloo_available() or dist.is_initialized():
-        raise NotImplementedError("it takes gloo, and a process that is connected to no other")
-    # far from 0, where the mean of the squares keeps no digit
-    x, other = torch.randn(2, 4, 3, 2, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    batch = x + 100, other
+        raise NotApplicable("it takes gloo, and a process that is connected to no other")
+    batch = _batch()
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     try:
         for setting in SETTINGS:
@@ -68,10 +68,16 @@ def _in_two(build: Callable, setting: dict[str, Any], act: Callable[..., Results
         except ValueError as error:
             if "GPU" not in str(error):
                 raise
-            raise NotImplementedError("torch's own takes no input on a CPU") from error
+            raise NotApplicable("torch's own takes no input on a CPU") from error
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(process, range(2)))
+
+
+def _batch() -> tuple[Tensor, Tensor]:
+    """Samples, far from 0, where the mean of the squares keeps no digit; and a number for each value."""
+    x, other = torch.randn(2, 4, 3, 2, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return x + 100, other
 
 
 def _scaled(layer: nn.Module) -> nn.Module:
