@@ -3,6 +3,7 @@
 import itertools
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,19 +79,26 @@ def _job(cfg: DictConfig) -> float:
 
 def test_checkpoint(overrides: Sequence[str]) -> dict[str, float]:
     """``conceptlab test``: the metrics of a checkpoint, with the configuration of its run and these changes to it."""
-    from conceptlab.tasks.run import evaluate, require_checkpoint
-
     given = [override for override in parse(overrides) if override.key_or_group == "ckpt_path"]
     path = given[-1].value() if given else None
     if not isinstance(path, str):
         remedy = "Give it: ckpt_path=outputs/…/checkpoints/best.ckpt."
         raise Mistake(message("ckpt_path", expected="a checkpoint", received=repr(path), remedy=remedy))
-    require_checkpoint(path)
     kept = Path(path).absolute().parent.parent / "config.yaml"
-    if not kept.is_file():
+    config = _changed(OmegaConf.load(kept), overrides) if kept.is_file() else None
+    if config is not None:
+        validate(config)
+
+    from conceptlab.tasks.run import (
+        evaluate,
+        require_checkpoint,
+    )  # imports Lightning, for which a mistake need not wait
+
+    require_checkpoint(path)
+    if config is None:
         remedy = "Leave the checkpoint in the folder of its run."
         raise Mistake(message("ckpt_path", expected=f"the run's configuration, {kept}", received="none", remedy=remedy))
-    return evaluate(_changed(OmegaConf.load(kept), overrides), path)
+    return evaluate(config, path)
 
 
 def _changed(config: Any, overrides: Sequence[str]) -> DictConfig:
@@ -177,16 +185,15 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _require_writable(run_dir: Path) -> None:
-    """Refuse before Hydra meets it: the nearest folder above that exists has to take a new one."""
+    """Refuse before Hydra meets it: the folder can be made, and takes a file."""
     from conceptlab.tasks.run import unwritable
 
-    above = run_dir.absolute()
-    while not above.exists() and above != above.parent:
-        above = above.parent
-    if not above.is_dir():
-        raise unwritable(run_dir, NotADirectoryError(20, f"{above} is a file"))
-    if not os.access(above, os.W_OK | os.X_OK):
-        raise unwritable(run_dir, PermissionError(13, f"no permission in {above}"))
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=run_dir):
+            pass
+    except OSError as error:
+        raise unwritable(run_dir, error) from error
 
 
 @contextmanager

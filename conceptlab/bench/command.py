@@ -3,6 +3,7 @@
 import argparse
 import json
 import platform
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,14 +24,14 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     console = Console()
     if options.device == "cuda" and not torch.cuda.is_available():
-        console.print("bench --device cuda: this machine has no CUDA device. Leave the option out.")
+        print("conceptlab bench --device cuda: this machine has no CUDA device. Leave the option out.", file=sys.stderr)
         return 1
     torch.set_num_threads(options.threads)
     try:
         only_networks = options.network and not (options.parts or options.markdown)
         chosen = [] if only_networks else cases(options.parts)
     except ValueError as error:
-        console.print(str(error), soft_wrap=True)
+        print(f"conceptlab {error}", file=sys.stderr)
         return 2
     rows, failures = _measured(chosen, options, console)
     steps = {name: step_ratio(name, options.tier, options.device) for name in options.network}

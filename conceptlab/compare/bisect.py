@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from hydra.core.override_parser.types import Override
@@ -12,7 +12,9 @@ import conceptlab as cl
 from conceptlab.configuration import Mistake, compose
 from conceptlab.configuration.composing import parse
 from conceptlab.core import Parts, message
-from conceptlab.verify.parting import FirstDifference, first_difference
+
+if TYPE_CHECKING:  # a mistake in a setting need not wait for the checks
+    from conceptlab.verify.parting import FirstDifference
 
 SIDES = {"a": "builtin", "b": "handmade"}
 """The two settings, and what each is where nothing is said."""
@@ -32,7 +34,7 @@ class Step(nn.Module):
         return self.loss(*self.judged(self.model(*self.given(batch)), batch))
 
 
-def bisect_experiment(overrides: Sequence[str], dtype: str = "float64") -> FirstDifference:
+def bisect_experiment(overrides: Sequence[str], dtype: str = "float64") -> "FirstDifference":
     """Compare the experiment's model and loss on its first training batch, with the weights that training starts from.
 
     >>> found = bisect_experiment(["experiment=digits_softmax", "a=builtin", "b=naive"])
@@ -54,7 +56,7 @@ def bisect_experiment(overrides: Sequence[str], dtype: str = "float64") -> First
             # as the task does it
             cl.swap(own.model, parts, functions=True)
             cl.swap(own.loss, parts, functions=True)
-        return first_difference(steps[0], steps[1], batch, dtype=getattr(torch, dtype))
+        return cl.first_difference(steps[0], steps[1], batch, dtype=getattr(torch, dtype))
     except (RuntimeError, TypeError, ValueError) as error:
         raise Mistake(" ".join(str(error).split())) from error
 

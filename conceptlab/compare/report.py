@@ -52,7 +52,6 @@ import numpy as np
 
 from conceptlab.compare import words
 from conceptlab.compare.differences import QUANTITIES, judge, judge_errors, ratios, relative_difference
-from conceptlab.compare.page import render
 from conceptlab.compare.runs import Run
 from conceptlab.core.errors import message
 
@@ -66,6 +65,8 @@ def write_report(runs: Sequence[Run], folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: none of the runs finished.
     """
+    from conceptlab.compare.page import render  # imports matplotlib, for which a mistake need not wait
+
     report = build(runs)
     (folder / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
     (folder / PAGE).write_text(render(report), encoding="utf-8")

@@ -1,6 +1,7 @@
 """One run: from a configuration to a folder with the model, its curves and its metrics (docs/runs.md)."""
 
 import logging
+import pickle
 import signal
 import threading
 import warnings
@@ -154,7 +155,11 @@ def require_checkpoint(path: str | Path, task: L.LightningModule | None = None) 
         content = torch.load(path, map_location="cpu", weights_only=True)
         weights = content["state_dict"]
     except Exception as error:  # torch.load raises half a dozen kinds
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0].split(". ")[0] if str(error) else type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):  # torch's words advise to load it all the same
+            reason = "a file that does not hold weights and plain values alone"
+        elif isinstance(error, KeyError):
+            reason = f"one without {reason}"
         remedy = "It may be truncated, or no checkpoint at all; take another one, best.ckpt for instance."
         raise Mistake(
             message("ckpt_path", expected=f"{path} to be a checkpoint", received=reason, remedy=remedy)

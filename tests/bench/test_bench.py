@@ -85,7 +85,7 @@ def test_the_command_writes_figures_and_page(tmp_path, capsys):
 
 def test_an_unknown_part_is_named(capsys):
     assert main(["Linaer"]) == 2
-    assert "Did you mean 'Linear'?" in capsys.readouterr().out
+    assert "Did you mean 'Linear'?" in capsys.readouterr().err
 
 
 @pytest.mark.slow

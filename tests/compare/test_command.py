@@ -8,7 +8,8 @@ import yaml
 from omegaconf import OmegaConf
 
 import conceptlab.tasks.run
-from conceptlab.compare import command, main
+from conceptlab.compare import command
+from conceptlab.compare.command import main
 from conceptlab.configuration import Mistake, plain
 
 from .runs import make_run, measured, rounding

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from conceptlab.compare import main
+from conceptlab.compare.command import main
 from conceptlab.compare.runs import read_run
 
 

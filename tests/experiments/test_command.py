@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -193,6 +194,32 @@ def test_a_truncated_checkpoint(conceptlab, in_folder, trained):
     assert below(in_folder) == [torn]
 
 
+@pytest.mark.parametrize(
+    ("content", "received"),
+    [
+        (b"weights", "a file that does not hold weights and plain values alone"),
+        (pickle.dumps(os.system, protocol=2), "a file that does not hold weights and plain values alone"),
+        (b"", "EOFError"),
+    ],
+    ids=["text", "code", "empty"],
+)
+def test_a_file_that_is_no_checkpoint_is_never_advised_to_be_loaded_all_the_same(
+    conceptlab, in_folder, content, received
+):
+    (in_folder / "strange.ckpt").write_bytes(content)
+    code, _, err = conceptlab("test", "ckpt_path=strange.ckpt")
+    assert code == 1
+    assert f"received {received}. It may be truncated" in err
+    assert "weights_only" not in err
+
+
+def test_a_checkpoint_without_weights(conceptlab, in_folder):
+    torch.save({"epoch": 1}, in_folder / "empty.ckpt")
+    code, _, err = conceptlab("test", "ckpt_path=empty.ckpt")
+    assert code == 1
+    assert "received one without 'state_dict'" in err
+
+
 def test_a_checkpoint_of_another_model(conceptlab, in_folder, trained):
     code, _, err = conceptlab("train", "experiment=digits_mlp", f"ckpt_path={trained}/checkpoints/last.ckpt")
     assert code == 1
@@ -209,6 +236,14 @@ def test_an_output_folder_that_cannot_be_written(conceptlab, in_folder):
     assert "paths: expected to write to file/outputs" in err
     assert "paths.output_dir=FOLDER" in err
     assert (in_folder / "file").read_text() == "in the way"
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder in which nobody can make another")
+def test_an_output_folder_that_only_making_it_shows_to_be_impossible(conceptlab, in_folder):
+    code, _, err = conceptlab("train", *QUICK, "paths.output_dir=/proc/outputs")
+    assert code == 1
+    assert "paths: expected to write to /proc/outputs" in err
+    assert "Traceback" not in err
 
 
 def test_a_loss_that_turns_nan_names_the_step_and_the_module(conceptlab, in_folder):
