@@ -70,7 +70,7 @@ def _blocks(x: Callable[..., Tensor], three: Callable[..., tuple], some: Callabl
     yield Sample("blocks, causal, more keys", three(L=140, S=300, E=2), {"is_causal": True}, finite_only=_UNSEEN)
     yield Sample("blocks, causal, more queries", three(L=300, S=140, E=2), {"is_causal": True}, finite_only=_UNSEEN)
     # more scores than a tile has: some heads at a time, of all members of the batch, of each, or one by one
-    yield Sample("groups of heads in turn", (*three(3, 20, L=50, S=90, E=2), x(20, 1, 90)))
+    yield Sample("groups of heads in turn", (*three(6, 20, L=60, S=75, E=2), x(20, 1, 75)))
     yield Sample("members of the batch in turn", (*three(2, 6, L=220, S=200, E=2), x(2, 1, 1, 200)))
     yield Sample("members of the batch in turn, one mask", (*three(2, 6, L=220, S=200, E=2), x(6, 1, 200)))
     yield Sample("heads in turn", (*three(2, L=1100, S=250, E=2), x(250)))

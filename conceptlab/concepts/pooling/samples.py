@@ -67,12 +67,16 @@ def _max(randn: Callable, shape: tuple[int, ...], rank: int) -> Iterator[Sample]
     # so large that it is compared at once
     yield Sample("long windows side by side", (randn(1, 2, *(10, 5, 15)[-rank:]), 5), {"return_indices": True})
     if rank == 2:
+        yield Sample("no batch axis, columns first", (randn(3, 7, 6).detach().mT.requires_grad_(), 2))
         whole = (randn(*shape).detach() * 9).to(torch.int64)
         yield Sample("whole numbers", (whole,), window)
         yield Sample(
             "bytes", (torch.arange(13 * 14, dtype=torch.uint8).reshape(1, 13, 14), 12, 1), window | {"padding": 0}
         )
-        yield Sample("a window of more than 256 values", (randn(1, 1, 18, 18), 17, 1), {"return_indices": True})
+        # the place of the largest, 287, is no number of bfloat16
+        yield Sample("a window of more than 256 values", (_peak(randn(1, 1, 18, 18)), 17, 1), {"return_indices": True})
+        side_by_side = _peak(randn(1, 2, 17, 17).contiguous(memory_format=torch.channels_last))
+        yield Sample("more than 256 values at once, channels last", (side_by_side, 17), {"return_indices": True})
         yield Sample("in pieces", (randn(5, 1, 256, 256), 2, 128), {"return_indices": True})
 
 
@@ -130,6 +134,12 @@ def refused(part_name: str) -> Iterator[Sample]:
     if "max" in part_name:
         yield Sample("dilation 0", (x, 2, 2, 0, 0))
         yield Sample("padded by half of what a window with gaps covers", (x, 3, 1, 2, 2))
+
+
+def _peak(x: Tensor) -> Tensor:
+    x = x.detach()
+    x[..., 16, 15] = 9
+    return x.requires_grad_()
 
 
 def _special(x: Tensor) -> Tensor:

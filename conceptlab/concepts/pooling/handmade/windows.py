@@ -123,7 +123,7 @@ def sliding(
         if k <= 0 or s <= 0 or d <= 0:
             _refuse(where, "stride should not be zero", "kernel_size, stride and dilation of at least 1", (k, s, d))
         if p < 0 or p > k // 2:
-            problem = "pad must be non-negative" if p < 0 else "pad should be at most half of kernel size"
+            problem = "pad must be non-negative, pad should be at most half of kernel size"
             _refuse(where, problem, f"0 <= padding <= {k // 2}", p)
         steps = n + 2 * p - d * (k - 1) - 1
         out = (-(-steps // s) if ceil_mode else steps // s) + 1
