@@ -89,10 +89,8 @@ def test_checkpoint(overrides: Sequence[str]) -> dict[str, float]:
     if config is not None:
         validate(config)
 
-    from conceptlab.tasks.run import (
-        evaluate,
-        require_checkpoint,
-    )  # imports Lightning, for which a mistake need not wait
+    # imports Lightning, for which a mistake need not wait
+    from conceptlab.tasks.run import evaluate, require_checkpoint
 
     require_checkpoint(path)
     if config is None:

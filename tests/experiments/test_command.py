@@ -1,5 +1,6 @@
 """The command line: what it does, and each mistake with its message, its exit code, and nothing half-written."""
 
+import gc
 import json
 import os
 import pickle
@@ -82,6 +83,12 @@ def test_the_configuration_is_shown_and_nothing_runs(conceptlab, in_folder):
     assert code == 0
     assert "seed: 7" in out
     assert below(in_folder) == []
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["show", "relu"], ["show", "rellu"], ["train", "seed=x"]], ids=str)
+def test_garbage_is_collected_again_once_all_is_imported(conceptlab, in_folder, arguments):
+    conceptlab(*arguments)
+    assert gc.isenabled()
 
 
 def test_list_names_every_concept(conceptlab):
