@@ -27,8 +27,8 @@ from conceptlab.core.namespace import all_tiers, declare
 CONCEPTS = "conceptlab.concepts"
 """The package whose folders are the concepts, and the entry-point group by which others add theirs."""
 
-NOT_TIERS = frozenset({"samples"})
-"""Modules of a concept's folder that are no tier: its inputs for the checks and its shapes for the benchmark."""
+NOT_TIERS = frozenset({"samples", "laws"})
+"""Modules of a concept's folder that are no tier: inputs for the checks, shapes for the benchmark, what has to hold."""
 
 ALIASES: Mapping[type, type] = MappingProxyType({NonDynamicallyQuantizableLinear: Linear})
 """Torch's own subclasses that are the same in all but name."""

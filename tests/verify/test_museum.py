@@ -142,8 +142,7 @@ KEEPS_MORE = {"saved_memory"}
         (BatchNormInChunks, "BatchNorm2d", KEEPS_MORE),
         (LinearByOuterProducts, "Linear", KEEPS_MORE),
         (RightBatchNorm2d, "BatchNorm2d", KEEPS_MORE),
-        # its step is not differentiable where that is asked for, and unscales no gradients where fused is
-        (RightAdam, "Adam", {"differentiable", "scaled_gradients"}),
+        (RightAdam, "Adam", {"differentiable"}),  # its step is not, which torch's is where that is asked for
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

@@ -11,6 +11,8 @@ class RightAdam(torch.optim.Adam):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
+        if getattr(self, "grad_scale", None) is not None:
+            raise NotImplementedError("gradients that GradScaler has scaled; leave fused=True out")
         loss = None
         if closure is not None:
             with torch.enable_grad():
