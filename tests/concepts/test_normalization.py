@@ -244,12 +244,15 @@ def test_groups_of_halves_beside_float32_weights(name, dtype):
         torch.testing.assert_close([t.to(r.dtype) for t, r in zip(expected, received, strict=True)], received)
 
 
-@pytest.mark.parametrize("name", GROUPED)
-def test_third_derivatives_of_groups(name):
-    # against the definition: torch has no third derivative of instance_norm
+BY_CHANNEL = GROUPED | {"batch_norm": lambda norm, x, weight, bias: norm(x, None, None, weight, bias, True)}
+
+
+@pytest.mark.parametrize("name", BY_CHANNEL)
+def test_third_derivatives_by_channel(name):
+    # against the definition: torch has no third derivative of batch_norm and instance_norm
     leaves = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in ((2, 4, 5), (4,), (4,))]
     by_definition, by_hand = (
-        third_derivatives(lambda *arguments, f=f: GROUPED[name](f, *arguments).square(), leaves)
+        third_derivatives(lambda *arguments, f=f: BY_CHANNEL[name](f, *arguments).square(), leaves)
         for f in map(registry.parts[name].tiers.get, TIERS)
     )
     torch.testing.assert_close(by_hand, by_definition)

@@ -14,32 +14,30 @@ large numbers wherever the mean is large, and keeps no digit.
 $$ \Sigma_1 = \sum_n g_n, \quad \Sigma_2 = \sum_n g_n \hat x_n, \qquad
    \frac{\partial L}{\partial \beta} = \Sigma_1, \quad \frac{\partial L}{\partial \gamma} = r \Sigma_2 $$
 
-$x_n$ reaches $L$ on three ways: straight, through $\mu$ and through $r$. For the two others, first the gradients of
-the statistics, $y_n$ depending on $\mu$ with slope $-\gamma r$ and on $r$ with slope $\gamma \hat x_n$:
+Step by step backwards: $\hat x_n$ reaches $L$ on two ways, straight and through $r$, on which $y_n$ depends with slope
+$\gamma \hat x_n$:
 
-$$ \frac{\partial L}{\partial \mu} = -\gamma r\, \Sigma_1 + g_\mu, \qquad
-   \frac{\partial L}{\partial r} = \gamma\, \Sigma_2 + g_r $$
+$$ \frac{\partial L}{\partial r} = \gamma\, \Sigma_2 + g_r, \qquad
+   \frac{\partial r}{\partial \hat x_n} = \frac{\partial r}{\partial \sigma^2}\,
+   \frac{\partial \sigma^2}{\partial \hat x_n} = -\frac{r^3}{2} \cdot \frac2N \hat x_n = -\frac{r^3}{N} \hat x_n $$
 
-$g_\mu$ and $g_r$ are what arrives at the statistics from outside: they are outputs of the rule, too, because backward
-uses them, and a second derivative comes back through them. Then the statistics by the values. $\partial \mu / \partial
-x_n = \tfrac1N$. In $\sigma^2 = \tfrac1N \sum_m \hat x_m^2$ each $\hat x_m$ contains $\mu$, but $\sum_m \hat x_m = 0$
-cancels that part, $\partial \sigma^2 / \partial x_n = \tfrac2N \hat x_n$, and with $\partial r / \partial \sigma^2 =
--\tfrac12 (\sigma^2 + \varepsilon)^{-3/2} = -\tfrac12 r^3$ it follows that $\partial r / \partial x_n = -\tfrac1N r^3
-\hat x_n$. All together:
+$$ \frac{\partial L}{\partial \hat x_n} = a\, g_n + b\, \hat x_n + \hat g_n, \qquad
+   b = -\frac{r^3}{N} \frac{\partial L}{\partial r} $$
 
-$$ \frac{\partial L}{\partial x_n} = \gamma r\, g_n
-   - \frac{r^3}{N} \frac{\partial L}{\partial r}\, \hat x_n + \frac1N \frac{\partial L}{\partial \mu}
-   = a\, g_n + b\, \hat x_n + c, $$
+$\hat g_n$ and $g_r$ are what arrives at $\hat x_n$ and $r$ from outside: they are outputs of the rule, too, because
+backward uses them, and a second derivative comes back through them. Then $\hat x_n = x_n - \mu$: its gradient loses its
+mean, to which $b\, \hat x_n$ adds nothing,
 
-$$ b = -\frac{r^3}{N} (\gamma \Sigma_2 + g_r), \qquad c = \frac1N (g_\mu - a \Sigma_1) $$
+$$ \frac{\partial L}{\partial x_n} = a\, g_n + b\, \hat x_n + c_n, \qquad
+   c_n = -\frac{a}{N} \Sigma_1 + \hat g_n - \frac1N \sum_m \hat g_m $$
 
-again with one number a channel. With $g_\mu = g_r = 0$ and $z = r \hat x$ this is the
-textbook's $\gamma r \left( g_n - \bar g - z_n\, \overline{g z} \right)$: batch normalization takes out of the gradient
-its mean and its part along the output. Hence, for $g$ constant, a gradient of exactly 0: a check with
+With $\hat g = g_r = 0$ and $z = r \hat x$ this is $a \bigl( g_n - \tfrac1N ( \tfrac{\partial L}{\partial \beta} + z_n
+\tfrac{\partial L}{\partial \gamma} ) \bigr)$, the textbook's, and so it is computed: batch normalization takes out of
+the gradient its mean and its part along the output. Hence, for $g$ constant, a gradient of exactly 0: a check with
 ``y.sum().backward()`` sees nothing.
 
-**Forward mode** is the same chain from the other end: $\dot\mu = \tfrac1N \sum_n \dot x_n$, $\dot r = -\tfrac{r^3}{N}
-\sum_n \hat x_n \dot x_n$, and the product rule on $\gamma\, r \hat x_n + \beta$.
+**Forward mode** is the same chain from the other end: $\dot{\hat x}_n = \dot x_n - \tfrac1N \sum_m \dot x_m$, $\dot r =
+-\tfrac{r^3}{N} \sum_n \hat x_n \dot x_n$, and the product rule on $\gamma\, r \hat x_n + \beta$.
 
 **Evaluation.** $\mu$ and $\sigma^2$ are constants: only the straight way is left, $\partial L / \partial x_n =
 \gamma r\, g_n$.
@@ -51,7 +49,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conceptlab.concepts.normalization.handmade.refusal import precise, refuse, require_dtypes, require_fractions
+from conceptlab.concepts.normalization.handmade.refusal import (
+    precise,
+    refuse,
+    require_dtypes,
+    require_fractions,
+    through_statistics,
+)
 from conceptlab.core import Rule, room, save
 
 SHORT = 64
@@ -76,7 +80,9 @@ def batch_norm(
 
 
 class _WithBatch(Rule):
-    """Training: the statistics are the batch's. Outputs y, μ and r; these two as (1, C, 1 …), which broadcasts.
+    """Training: the statistics are the batch's. Outputs y, x̂, and r as (1, C, 1 …), which broadcasts.
+
+    x̂ is kept for backward, in the place of x, which would have to be centred again.
 
     The running statistics have no part in the derivative. They are moved here, and not by the caller, because
     torch.func forbids a plain in-place operation on a tensor from outside of the function that it transforms, as a
@@ -98,51 +104,54 @@ class _WithBatch(Rule):
         centred = x - mean
         var = mean_square(centred, n)
         rstd = torch.rsqrt(var + eps)
-        y = line(centred, slope(rstd, by_channel(weight, x)), by_channel(bias, x)).to(x.dtype)
+        y = line(centred, slope(rstd, by_channel(weight, x)), by_channel(bias, x), out=None).to(x.dtype)
         # an empty batch has no statistics, and leaves no trace
         if running_mean is not None and running_var is not None and x.numel() > 0:
             running_mean.mul_(1 - momentum).add_(mean.view(-1), alpha=momentum)
             running_var.mul_(1 - momentum).add_(var.view(-1), alpha=momentum * n / (n - 1))
-        return y, mean, rstd
+        return y, centred, rstd
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor, Tensor]) -> None:
         x, _, _, weight, bias, _, _ = inputs
-        save(ctx, x, weight, *output[1:])
-        ctx.materialize_grads = False  # seldom does anything come back through the statistics
+        save(ctx, weight, *output[1:])
+        ctx.materialize_grads = False  # seldom does anything come back through x̂ and r
+        ctx.dtype = x.dtype
         ctx.bias_dtype = None if bias is None else bias.dtype
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor | None, g_mean: Tensor | None, g_rstd: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, weight, mean, rstd = ctx.saved_tensors
-        g = torch.zeros_like(x) if g is None else g
-        n = values_per_channel(x)
-        centred = x - mean
-        sum_g, sum_gx = sum_of_channel(g), sum_of_channel(centred * g)
+    def backward(
+        ctx: Any, g: Tensor | None, g_centred: Tensor | None, g_rstd: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
+        weight, centred, rstd = ctx.saved_tensors
+        g_centred, g_rstd = through_statistics(g_centred, g_rstd)
+        g = torch.zeros_like(centred) if g is None else g
+        n = values_per_channel(centred)
+        gx = centred * g
+        of_bias, of_weight = sum_of_channel(g), rstd * sum_of_channel(gx)
         grad_x = None
         if ctx.needs_input_grad[0]:
-            gamma = by_channel(weight, x)
-            a = slope(rstd, gamma)
-            from_rstd, from_mean = slope(sum_gx, gamma), a * sum_g
+            a = slope(rstd, by_channel(weight, centred))
+            shared = a / -n
+            b, c = shared * rstd * of_weight, shared * of_bias
             if g_rstd is not None:
-                from_rstd = from_rstd + g_rstd
-            if g_mean is not None:
-                from_mean = from_mean - g_mean
-            b, c = from_rstd * (rstd.pow(3) / -n), from_mean / -n
-            grad_x = torch.addcmul(line(centred, b, c), g, a, out=room(centred)).to(x.dtype)
-        return grad_x, None, None, *parameter_gradients(ctx, weight, rstd, sum_g, sum_gx), None, None
+                b = b + g_rstd * (rstd.pow(3) / -n)
+            if g_centred is not None:
+                c = c + g_centred - mean_of_channel(g_centred)
+            without_g = line(centred, b, c, out=room(gx))
+            grad_x = torch.addcmul(without_g, g, a, out=room(without_g)).to(ctx.dtype)
+        return grad_x, None, None, *parameter_gradients(ctx, weight, of_weight, of_bias), None, None
 
     @staticmethod
     def jvp(
         ctx: Any, x_t: Tensor | None, _running_mean: Any, _running_var: Any, weight_t: Any, bias_t: Any, *_: None
     ) -> tuple[Tensor, ...]:
-        x, weight, mean, rstd = ctx.saved_tensors
-        x_t = torch.zeros_like(x) if x_t is None else x_t
-        centred = x - mean
-        mean_t = mean_of_channel(x_t)
+        weight, centred, rstd = ctx.saved_tensors
+        x_t = torch.zeros_like(centred) if x_t is None else x_t
+        centred_t = x_t - mean_of_channel(x_t)
         rstd_t = -rstd.pow(3) * mean_of_channel(centred * x_t)
-        z_t = (x_t - mean_t) * rstd + centred * rstd_t
-        return affine_tangent(centred * rstd, z_t, weight, weight_t, bias_t).to(x.dtype), mean_t, rstd_t
+        z_t = centred_t * rstd + centred * rstd_t
+        return affine_tangent(centred * rstd, z_t, weight, weight_t, bias_t).to(ctx.dtype), centred_t, rstd_t
 
 
 class WithConstants(Rule):
@@ -150,8 +159,8 @@ class WithConstants(Rule):
 
     @staticmethod
     def forward(x: Tensor, mean: Tensor, var: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-        a = slope(_rstd(var, x, eps), by_channel(weight, x))
-        return line(_centred(x, mean), a, by_channel(bias, x)).to(x.dtype)
+        centred, a = _centred(x, mean), slope(_rstd(var, x, eps), by_channel(weight, x))
+        return line(centred, a, by_channel(bias, x), out=room(centred)).to(x.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -167,8 +176,8 @@ class WithConstants(Rule):
         if ctx.needs_input_grad[0]:
             grad_x = (g * slope(rstd, by_channel(weight, x))).to(x.dtype)
         if any(ctx.needs_input_grad[3:5]):
-            sum_gx = sum_of_channel(_centred(x, mean) * g)
-            of_parameters = parameter_gradients(ctx, weight, rstd, sum_of_channel(g), sum_gx)
+            of_weight = rstd * sum_of_channel(_centred(x, mean) * g)
+            of_parameters = parameter_gradients(ctx, weight, of_weight, sum_of_channel(g))
         return grad_x, None, None, *of_parameters, None
 
     @staticmethod
@@ -185,15 +194,16 @@ def _centred(x: Tensor, mean: Tensor) -> Tensor:
     return x - by_channel(mean, x).to(precise(x))
 
 
-def line(centred: Tensor, slope: Tensor, shift: Tensor | None) -> Tensor:
+def line(centred: Tensor, slope: Tensor, shift: Tensor | None, *, out: Tensor | None) -> Tensor:
     """A multiply and an add. (``addcmul``, which broadcasts two of its operands here, takes three times as long.)"""
-    product = torch.mul(centred, slope, out=room(centred))
+    product = torch.mul(centred, slope, out=out)
     return product if shift is None else torch.add(product, shift, out=room(product))
 
 
-def parameter_gradients(ctx: Any, weight: Tensor | None, rstd: Tensor, sum_g: Tensor, sum_gx: Tensor) -> tuple:
-    grad_weight = None if weight is None else (rstd * sum_gx).view(-1).to(weight.dtype)
-    return grad_weight, None if ctx.bias_dtype is None else sum_g.view(-1).to(ctx.bias_dtype)
+def parameter_gradients(ctx: Any, weight: Tensor | None, of_weight: Tensor, of_bias: Tensor) -> tuple:
+    """The gradients of γ and β, where there are any, in their shape and dtype."""
+    grad_weight = None if weight is None else of_weight.view(-1).to(weight.dtype)
+    return grad_weight, None if ctx.bias_dtype is None else of_bias.view(-1).to(ctx.bias_dtype)
 
 
 def affine_tangent(z: Tensor, z_t: Tensor, weight: Tensor | None, weight_t: Any, bias_t: Any) -> Tensor:

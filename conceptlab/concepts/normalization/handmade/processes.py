@@ -11,15 +11,16 @@ $$ N = \sum_p N_p, \qquad \mu = \frac1N \sum_p N_p \mu_p, \qquad
 
 which, unlike $\overline{x^2} - \mu^2$, keeps its digits where $\mu$ is large.
 
-**Backward.** Each process has a loss $L_p$ of its own, and what is differentiated is their sum $L$. $\mu$ and $r$ act
-on the values of all processes, and so their gradients are sums over all of them:
+**Backward.** Each process has a loss $L_p$ of its own, and what is differentiated is their sum $L$. $r$ and $\mu$ act
+on the values of all processes, and so what comes back to them are sums over all of them:
 
-$$ \frac{\partial L}{\partial \mu} = \sum_p \Bigl( g_\mu - \gamma r \sum_{n \in p} g_n \Bigr), \qquad
-   \frac{\partial L}{\partial r} = \sum_p \Bigl( g_r + \gamma \sum_{n \in p} g_n \hat x_n \Bigr) $$
+$$ \frac{\partial L}{\partial r} = \sum_p \Bigl( g_r + \gamma \sum_{n \in p} g_n \hat x_n \Bigr), \qquad
+   \frac{\partial L}{\partial \mu} = -\sum_p \sum_{n \in p} (a\, g_n + \hat g_n) $$
 
 Then, as in one process, $\partial L / \partial x_n = a\, g_n - \tfrac{r^3}{N} \hat x_n\, \partial L / \partial r +
-\tfrac1N\, \partial L / \partial \mu$. The gradients of $\gamma$ and $\beta$ stay local, $r \sum_{n \in p} g_n \hat x_n$
-and $\sum_{n \in p} g_n$: data-parallel training averages the gradients of all parameters afterwards.
+\tfrac1N\, \partial L / \partial \mu + \hat g_n$. The gradients of $\gamma$ and $\beta$ stay local,
+$r \sum_{n \in p} g_n \hat x_n$ and $\sum_{n \in p} g_n$: data-parallel training averages the gradients of all
+parameters afterwards.
 
 A sum over all processes is linear and serves each of them: its own derivative is the sum over all processes again.
 """
@@ -59,7 +60,7 @@ def _sync_batch_norm(
 
 
 class _AcrossProcesses(Rule):
-    """Outputs y, μ and r as (1, C, 1 …), and N."""
+    """Outputs y, x̂, r as (1, C, 1 …), and N."""
 
     @staticmethod
     def forward(
@@ -76,54 +77,58 @@ class _AcrossProcesses(Rule):
         count = x.numel() // x.shape[1]
         n, mean, var = _together(count, mean, mean_square(x - mean, max(1, count)), group)
         rstd = torch.rsqrt(var + eps)
-        y = line(x - mean, slope(rstd, by_channel(weight, x)), by_channel(bias, x)).to(x.dtype)
+        centred = x - mean
+        y = line(centred, slope(rstd, by_channel(weight, x)), by_channel(bias, x), out=None).to(x.dtype)
         for running, now in ((running_mean, mean), (running_var, var * n / (n - 1))):
             if running is not None:
                 running.mul_(1 - momentum).add_(now.view(-1), alpha=momentum)
-        return y, mean, rstd, n
+        return y, centred, rstd, n
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, ...]) -> None:
         x, _, _, weight, bias, _, _, ctx.group = inputs
-        save(ctx, x, weight, *output[1:])
-        ctx.materialize_grads = False  # seldom does anything come back through the statistics
+        save(ctx, weight, *output[1:])
+        ctx.materialize_grads = False  # seldom does anything come back through x̂ and r
+        ctx.dtype = x.dtype
         ctx.bias_dtype = None if bias is None else bias.dtype
 
     @staticmethod
     def backward(
-        ctx: Any, g: Tensor | None, g_mean: Tensor | None, g_rstd: Tensor | None, _: None
+        ctx: Any, g: Tensor | None, g_centred: Tensor | None, g_rstd: Tensor | None, _: None
     ) -> tuple[Tensor | None, ...]:
-        x, weight, mean, rstd, n = ctx.saved_tensors
-        g = torch.zeros_like(x) if g is None else g
-        centred = x - mean
-        sum_g, sum_gx = sum_of_channel(g), sum_of_channel(centred * g)
+        weight, centred, rstd, n = ctx.saved_tensors
+        g = torch.zeros_like(centred) if g is None else g
+        gx = centred * g
+        sum_g, sum_gx = sum_of_channel(g), sum_of_channel(gx)
         grad_x = None
         if ctx.needs_input_grad[0]:
-            gamma = by_channel(weight, x)
+            gamma = by_channel(weight, centred)
             a = slope(rstd, gamma)
             from_mean, from_rstd = -a * sum_g, slope(sum_gx, gamma)
-            if g_mean is not None:
-                from_mean = from_mean + g_mean
             if g_rstd is not None:
                 from_rstd = from_rstd + g_rstd
+            if g_centred is not None:
+                from_mean = from_mean - sum_of_channel(g_centred)
             from_mean, from_rstd = _SumOfAll.call(torch.stack([from_mean, from_rstd]), ctx.group)
-            without_g = line(centred, from_rstd * rstd.pow(3) / -n, from_mean / n)
-            grad_x = torch.addcmul(without_g, g, a, out=room(without_g)).to(x.dtype)
-        return grad_x, None, None, *parameter_gradients(ctx, weight, rstd, sum_g, sum_gx), None, None, None
+            b, c = from_rstd * rstd.pow(3) / -n, from_mean / n
+            if g_centred is not None:
+                c = c + g_centred
+            without_g = line(centred, b, c, out=room(gx))
+            grad_x = torch.addcmul(without_g, g, a, out=room(without_g)).to(ctx.dtype)
+        return grad_x, None, None, *parameter_gradients(ctx, weight, rstd * sum_gx, sum_g), None, None, None
 
     @staticmethod
     def jvp(
         ctx: Any, x_t: Tensor | None, _running_mean: Any, _running_var: Any, weight_t: Any, bias_t: Any, *_: None
     ) -> tuple[Tensor | None, ...]:
-        x, weight, mean, rstd, n = ctx.saved_tensors
-        x_t = torch.zeros_like(x) if x_t is None else x_t
-        centred = x - mean
+        weight, centred, rstd, n = ctx.saved_tensors
+        x_t = torch.zeros_like(centred) if x_t is None else x_t
         sums = torch.stack([sum_of_channel(x_t), sum_of_channel(centred * x_t)])
         sum_t, sum_zx = _SumOfAll.call(sums, ctx.group)
-        mean_t = sum_t / n
+        centred_t = x_t - sum_t / n
         rstd_t = -rstd.pow(3) * (sum_zx / n)
-        z_t = (x_t - mean_t) * rstd + centred * rstd_t
-        return affine_tangent(centred * rstd, z_t, weight, weight_t, bias_t).to(x.dtype), mean_t, rstd_t, n * 0
+        z_t = centred_t * rstd + centred * rstd_t
+        return affine_tangent(centred * rstd, z_t, weight, weight_t, bias_t).to(ctx.dtype), centred_t, rstd_t, n * 0
 
 
 class _SumOfAll(Rule):

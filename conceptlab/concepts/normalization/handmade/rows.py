@@ -32,7 +32,7 @@ x_k^2 + \varepsilon)^{-1/2}$. The way through $\mu$ is gone, and with it $\Sigma
 
 $$ \frac{\partial L}{\partial x_j} = r \left( G_j - \frac{\Sigma_2}{N}\, z_j \right) $$
 
-and in forward mode $\dot z_j = r (\dot x_j - m z_j)$. $z$ is one product, and computed again.
+and in forward mode $\dot z_j = r (\dot x_j - m z_j)$.
 
 A sum over a row that is weighted with $\gamma$ is the product of a matrix and a vector, one pass over memory.
 """
@@ -65,7 +65,7 @@ def layer_norm(
     _check_shapes("layer_norm", input, normalized_shape, weight, bias)
     require_dtypes("layer_norm", input, weight, bias)
     require_fractions("layer_norm", input)
-    return _LayerNorm.call(input.contiguous(), weight, bias, len(normalized_shape), eps)[0]
+    return _OfRows.call(input.contiguous(), weight, bias, len(normalized_shape), eps, True)[0]
 
 
 def rms_norm(
@@ -78,28 +78,29 @@ def rms_norm(
     require_fractions("rms_norm", input)
     if eps is None:
         eps = torch.finfo(precise(input)).eps
-    y = _RMSNorm.call(input.contiguous(), weight, len(normalized_shape), eps)[0]
+    y = _OfRows.call(input.contiguous(), weight, None, len(normalized_shape), eps, False)[0]
     return in_torch_layout(y, input)
 
 
-class _LayerNorm(Rule):
-    """Outputs y, and z (M, N) and r (M, 1) of the M rows."""
+class _OfRows(Rule):
+    """Outputs y, and z (M, N) and r (M, 1) of the M rows; ``centred`` or not is layer or RMS normalization."""
 
     @staticmethod
     def forward(
-        x: Tensor, weight: Tensor | None, bias: Tensor | None, axes: int, eps: float
+        x: Tensor, weight: Tensor | None, bias: Tensor | None, axes: int, eps: float, centred: bool
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rows = _rows(x, axes, precise(x))
-        centred = rows - rows.mean(1, keepdim=True)
-        rstd = _rstd(centred, eps)
-        z = torch.mul(centred, rstd, out=room(centred))
+        rows = _rows(x, axes, _common(x, weight))
+        if centred:
+            rows = rows - rows.mean(1, keepdim=True)
+        rstd = _rstd(rows, eps)
+        z = torch.mul(rows, rstd, out=room(rows) if centred else None)
         return _line(z.view(x.shape), weight, bias).to(x.dtype), z, rstd
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor, Tensor]) -> None:
-        x, weight, bias, ctx.axes, _ = inputs
+        x, weight, bias, ctx.axes, _, ctx.centred = inputs
         save(ctx, weight, *output[1:])
-        ctx.materialize_grads = False  # seldom does anything come back through the statistics
+        ctx.materialize_grads = False  # seldom does anything come back through z and r
         ctx.shape, ctx.dtype = x.shape, x.dtype
         ctx.bias_dtype = None if bias is None else bias.dtype
 
@@ -117,18 +118,22 @@ class _LayerNorm(Rule):
             grad_weight = gz.sum(0).view(weight.shape).to(weight.dtype)
         if ctx.needs_input_grad[0]:
             gamma = _flat(weight, z.dtype)
-            sum_g, sum_gz = _sum(g, gamma), _sum(gz, gamma)
+            sum_gz = _sum(gz, gamma)
             if g_z is not None:
-                sum_g, sum_gz = sum_g + _sum(g_z), sum_gz + _sum(g_z * z)
+                sum_gz = sum_gz + _sum(g_z * z)
             if g_rstd is not None:
                 sum_gz = sum_gz + rstd * g_rstd
-            # (addcmul is as fast as a product where at most one of its operands is the same all along a row)
-            grad_z = g - sum_g / n if gamma is None else torch.addcmul(sum_g / -n, g, gamma, out=room(gz))
+            if ctx.centred:
+                sum_g = _sum(g, gamma) if g_z is None else _sum(g, gamma) + _sum(g_z)
+                # (addcmul is as fast as a product where at most one of its operands is the same all along a row)
+                grad_z = g - sum_g / n if gamma is None else torch.addcmul(sum_g / -n, g, gamma, out=room(gz))
+            else:
+                grad_z = g if gamma is None else torch.mul(g, gamma, out=room(gz))
             if g_z is not None:
                 grad_z = grad_z + g_z
-            without_z = torch.addcmul(grad_z, z, sum_gz / -n, out=room(grad_z))
+            without_z = torch.addcmul(grad_z, z, sum_gz / -n, out=room(gz))
             grad_x = torch.mul(without_z, rstd, out=room(without_z)).view(ctx.shape).to(ctx.dtype)
-        return grad_x, grad_weight, grad_bias, None, None
+        return grad_x, grad_weight, grad_bias, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, x_t: Tensor | None, weight_t: Tensor | None, bias_t: Tensor | None, *_: None) -> tuple:
@@ -136,57 +141,11 @@ class _LayerNorm(Rule):
         n = z.shape[1]
         x_t = torch.zeros_like(z) if x_t is None else _rows(x_t, ctx.axes, z.dtype)
         mean_zx = _sum(z * x_t) / n
-        z_t = (x_t - _sum(x_t) / n - mean_zx * z) * rstd
+        centred_t = x_t - _sum(x_t) / n if ctx.centred else x_t
+        z_t = (centred_t - mean_zx * z) * rstd
         y_t = _product_rule(z.view(ctx.shape), z_t.view(ctx.shape), weight, weight_t)
         y_t = y_t if bias_t is None else y_t + bias_t
         return y_t.to(ctx.dtype), z_t, -rstd.square() * mean_zx
-
-
-class _RMSNorm(Rule):
-    """Outputs y, and r (M, 1) of the M rows."""
-
-    @staticmethod
-    def forward(x: Tensor, weight: Tensor | None, axes: int, eps: float) -> tuple[Tensor, Tensor]:
-        dtype = _common(x, weight)
-        rstd = _rstd(_rows(x, axes, dtype), eps)
-        y = x.to(dtype) * _over_rows(rstd, x, axes)
-        return (y if weight is None else torch.mul(y, weight, out=room(y))).to(x.dtype), rstd
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
-        x, weight, ctx.axes, _ = inputs
-        save(ctx, x, weight, output[1])
-        ctx.materialize_grads = False
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor | None, g_rstd: Tensor | None) -> tuple[Tensor | None, ...]:
-        x, weight, rstd = ctx.saved_tensors
-        (g_rstd,) = through_statistics(g_rstd)
-        z = _rows(x, ctx.axes, rstd.dtype) * rstd
-        g = torch.zeros_like(z) if g is None else _rows(g, ctx.axes, z.dtype)
-        gz = g * z
-        grad_x = grad_weight = None
-        if ctx.needs_input_grad[1]:
-            grad_weight = gz.sum(0).view(weight.shape).to(weight.dtype)
-        if ctx.needs_input_grad[0]:
-            gamma = _flat(weight, z.dtype)
-            sum_gz = _sum(gz, gamma)
-            if g_rstd is not None:
-                sum_gz = sum_gz + rstd * g_rstd
-            grad_z = g if gamma is None else torch.mul(g, gamma, out=room(gz))
-            without_z = torch.addcmul(grad_z, z, sum_gz / -z.shape[1], out=room(gz))
-            grad_x = torch.mul(without_z, rstd, out=room(without_z)).view(x.shape).to(x.dtype)
-        return grad_x, grad_weight, None, None
-
-    @staticmethod
-    def jvp(ctx: Any, x_t: Tensor | None, weight_t: Tensor | None, *_: None) -> tuple[Tensor, Tensor]:
-        x, weight, rstd = ctx.saved_tensors
-        z = _rows(x, ctx.axes, rstd.dtype) * rstd
-        x_t = torch.zeros_like(z) if x_t is None else _rows(x_t, ctx.axes, z.dtype)
-        mean_zx = _sum(z * x_t) / z.shape[1]
-        z_t = (x_t - mean_zx * z) * rstd
-        y_t = _product_rule(z.view(x.shape), z_t.view(x.shape), weight, weight_t)
-        return y_t.to(x.dtype), -rstd.square() * mean_zx
 
 
 def _line(z: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -217,11 +176,6 @@ def _sum(rows: Tensor, weight: Tensor | None = None) -> Tensor:
 
 def _flat(weight: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     return None if weight is None else weight.reshape(-1).to(dtype)
-
-
-def _over_rows(values: Tensor, x: Tensor, axes: int) -> Tensor:
-    """One value a row, (M, 1), in a shape that broadcasts over x."""
-    return values.view(*x.shape[:-axes], *[1] * axes)
 
 
 def _product_rule(z: Tensor, z_t: Tensor, weight: Tensor | None, weight_t: Tensor | None) -> Tensor:
