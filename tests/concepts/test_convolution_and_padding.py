@@ -12,11 +12,13 @@ X, W = torch.randn(2, 4, 6, 5, dtype=torch.float64), torch.randn(3, 4, 3, 3, dty
 BOTH, HANDMADE = ("naive", "handmade"), ("handmade",)
 REFUSED = [
     ("conv2d", "three strides for two axes", (X, W, None, (1, 2, 3)), "stride", BOTH),
+    ("conv_transpose2d", "three strides for two axes", (X, W.mT, None, (1, 2, 3)), "expected stride to", HANDMADE),
     ("conv2d", "an unknown padding", (X, W, None, 1, "unknown"), "Invalid padding string", BOTH),
     ("conv2d", "strided and same", (X, W, None, 2, "same"), "not supported for strided convolutions", BOTH),
     ("conv2d", "negative padding", (X, W, None, 1, -1), "padding", BOTH),
     ("conv2d", "no channels' axis", (X[0, 0], W), "input", BOTH),
-    ("conv2d", "a matrix as weight", (X, W[0, 0]), "weight", BOTH),
+    ("conv2d", "a matrix as weight", (X, W[0, 0]), "weight", ("naive",)),
+    ("conv2d", "a matrix as weight", (X, W[0, 0]), "at least three dimensions", HANDMADE),
     ("conv2d", "another number of channels", (X[:, :3], W), "weight", BOTH),
     ("conv2d", "another number of biases", (X, W, W[:2, 0, 0, 0]), "bias|size of tensor", BOTH),
     ("conv2d", "another dtype", (X, W.float()), "type", BOTH),
@@ -52,6 +54,12 @@ def test_what_torch_refuses_is_refused_with_its_type(name, args, words, tier):
         part.torch(*args)
     with pytest.raises(theirs.type, match=words):
         part.tiers[tier](*args)
+
+
+def test_no_channels_add_up_to_nothing():
+    # torch's own result has no channels either
+    y = registry.parts["conv2d"].tiers["handmade"](X[:, :0], W[:, :0], W[:, 0, 0, 0])
+    check_same(y, W[:, 0, 0, 0].reshape(1, 3, 1, 1).expand(2, 3, 4, 3), "value", strides=False)
 
 
 NN = torch._C._nn

@@ -35,16 +35,25 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield Sample("no bias", (randn(2, 3, *(6, 5, 4)[:rank]),), init_args=(3, 4, 2), init_kwargs={"bias": False})
     elif part_name == "conv1d":
         yield sample("even kernel, same", (2, 3, 7), (4, 3, 4), True, padding="same")
+        yield sample("two taps, same", (2, 3, 7), (4, 3, 2), padding="same")
+        yield sample("two taps in two groups", (2, 4, 6), (4, 2, 2), groups=2)
+        yield sample("two taps in two groups, stride two", (2, 4, 6), (4, 2, 2), groups=2, stride=2)
         yield sample("depthwise", (2, 3, 9), (6, 1, 3), True, groups=3, stride=2, padding=2, dilation=2)
+        yield sample("depthwise, every third", (2, 2, 10), (2, 1, 4), groups=2, padding=1, stride=3)
+        yield sample("depthwise, more zeros than pixels", (2, 2, 2), (2, 1, 3), groups=2, padding=3)
         yield sample("one tap", (3, 4, 5), (2, 4, 1))
         yield sample("many channels", (3, 64, 51), (64, 64, 3), True)
     elif part_name == "conv3d":
         yield sample("batch", (3, 2, 4, 5, 3), (3, 2, 2, 3, 2), True, padding=1, stride=(1, 2, 1))
         yield sample("depthwise", (2, 3, 4, 5, 4), (3, 1, 3, 2, 2), groups=3, stride=(2, 1, 1), padding=(1, 0, 1))
     elif part_name == "conv2d":
-        yield sample("more zeros than the kernel reaches", (2, 3, 4, 5), (4, 3, 2, 3), True, padding=3)
+        yield sample("more zeros than the kernel reaches", (2, 3, 4, 5), (4, 3, 2, 3), True, padding=4)
+        yield sample("more zeros than the kernel reaches, on one axis", (2, 3, 4, 5), (4, 3, 2, 3), padding=(3, 1))
+        yield sample("strided from row to row only", (2, 4, 9, 8), (2, 4, 5, 3), stride=(2, 1))
         yield sample("one tap with padding", (2, 3, 4, 5), (4, 3, 1, 1), True, padding=1)
         yield sample("one tap", (2, 4, 13, 11), (3, 4, 1, 1), True)
+        yield sample("one tap, strided on one axis", (2, 3, 4, 5), (4, 3, 1, 1), stride=(1, 2))
+        yield sample("one tap, padded on one axis", (2, 3, 4, 5), (4, 3, 1, 1), padding=(0, 1))
         yield sample("one tap, groups", (3, 4, 5, 4), (6, 2, 1, 1), groups=2)
         yield sample("many weights, few pixels", (2, 3, 3, 3), (40, 3, 3, 3), padding=1)
         yield sample("channels decrease", (3, 6, 9, 8), (4, 6, 3, 3), padding=1)
@@ -55,14 +64,15 @@ def samples(part_name: str, dtype: torch.dtype) -> Iterator[Sample]:
         yield sample("several bands, strided", (1, 48, 35, 35), (4, 48, 5, 5), True, stride=2)
         yield sample("many channels, an odd number of rows", (3, 64, 7, 8), (64, 64, 3, 3), True, padding=1)
         yield sample("many channels, several bands", (2, 64, 22, 64), (65, 64, 3, 3), padding=1)
-        yield sample("depthwise, several blocks", (3, 512, 15, 15), (512, 1, 3, 3), True, groups=512, padding=1)
+        yield sample("depthwise, several blocks", (2, 418, 23, 23), (418, 1, 3, 3), True, groups=418, padding=1)
         yield sample("depthwise, two for each", (2, 3, 6, 7), (6, 1, 3, 3), groups=3, stride=2, padding=1)
         yield sample("empty batch", (0, 3, 4, 5), (2, 3, 3, 3), True)
         yield sample("empty batch, depthwise", (0, 2, 4, 5), (2, 1, 3, 3), True, groups=2, padding=1)
         special = torch.randn(2, 3, 5, 5, generator=generator, dtype=dtype)
-        special[0, 0, 0, 0], special[0, 1, 4, 4], special[1, 2, 2, 2] = float("nan"), float("inf"), float("-inf")
+        special[0, 0, 0, 0], special[0, 1, 4, 4], special[1, 2, 2, 4] = float("nan"), float("inf"), float("-inf")
         # without padding, because torch's own bfloat16 multiplies infinity by zeros of the padding
         yield Sample("NaN and infinity", (special.requires_grad_(), randn(2, 3, 3, 3)))
+        yield Sample("NaN and infinity, depthwise", (special, randn(3, 1, 3, 3)), {"groups": 3})
         numbers = torch.arange(50).reshape(1, 2, 5, 5), torch.arange(36).reshape(2, 2, 3, 3)
         yield Sample("integers", (*numbers, torch.tensor([1, 2])), {"padding": 1})
         yield Sample("only the weight has a gradient", (special.detach().nan_to_num(0, 1, -1), randn(2, 3, 3, 3)))
@@ -93,25 +103,31 @@ def _transposed(sample: Callable[..., Sample], rank: int) -> Iterator[Sample]:
 
 
 def refused(part_name: str) -> Iterator[Sample]:
-    """Transposed convolutions whose arguments do not go together."""
-    if not part_name.startswith("conv_transpose"):
-        return
+    """Convolutions whose arguments do not go together; PyTorch's own samples have some of those forward."""
     rank = int(part_name[-2])
     x, weight = torch.ones(2, 4, *(4, 3, 5)[:rank]), torch.ones(4, 3, *[2] * rank)
+    if not part_name.startswith("conv_transpose"):
+        weight = weight.transpose(0, 1)
+        yield Sample("no output channels", (x, weight[:0]))
+        yield Sample("a pixel less than the kernel", (x[:, :, :1], weight))
+        yield Sample("no pixels but padding", (x[:, :, :0], weight), {"padding": 2})
+        yield Sample("strided and same", (x, weight), {"padding": "same", "stride": (2, 1, 1)[:rank]})
+        yield Sample("an unknown padding", (x, weight), {"padding": "unknown"})
+        return
     calls: dict[str, dict[str, Any]] = {
-        "no stride": {"stride": 0},
-        "negative padding": {"padding": -1},
+        "no stride": {"stride": (0, 1, 1)[:rank]},
+        "negative padding": {"padding": (-1, 0, 0)[:rank]},
         "no dilation": {"dilation": 0},
         "no groups": {"groups": 0},
         "channels that do not fall into groups": {"groups": 3},
         "strides for other axes": {"stride": (1, 1, 1, 1)},
-        "as much as a stride": {"stride": 2, "output_padding": 2},
-        "negative output_padding": {"output_padding": -1},
+        "as much as a stride": {"stride": 2, "output_padding": (2, 0, 0)[:rank]},
+        "negative output_padding": {"output_padding": (-1, 0, 0)[:rank]},
         "padding by name": {"padding": "same"},
     }
     for name, settings in calls.items():
         yield Sample(name, (x, weight), settings)
-    yield Sample("nothing is left", (x.double(), weight.double()), {"padding": 9})
+    yield Sample("nothing is left", (x.double(), weight.double()), {"stride": 2, "padding": (4, 0, 0)[:rank]})
     yield Sample("a bias of the input's channels", (x, weight, torch.ones(4)))
     yield Sample("a bias of another dtype", (x, weight, torch.ones(3).double()))
     yield Sample("a weight of another dtype", (x, weight.double()))

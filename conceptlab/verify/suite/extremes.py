@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
 from conceptlab.verify import torch_samples
-from conceptlab.verify.calls import Layout, gradients, scattered
+from conceptlab.verify.calls import Layout, dense, gradients, run, scattered, second_gradients
 from conceptlab.verify.closeness import BOUND, NOISE, Mismatch, check_same
 from conceptlab.verify.outcomes import compare_calls, few, numbers, outcome, refuse_written, with_rows
 from conceptlab.verify.tally import NotApplicable, Tally, each, of_torch, or_none
@@ -200,7 +200,7 @@ def _not_in_place(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def complex_numbers(target: Target) -> Tally:
-    """Values and gradients for complex inputs, where torch takes them; what is refused in words is no failure."""
+    """Values and two derivatives for complex inputs, where torch takes them; what is refused in words is no failure."""
     if target.part.is_class:
         source = torch_samples.class_samples(target.part, torch.complex128, training=True)
     else:
@@ -211,5 +211,10 @@ def complex_numbers(target: Target) -> Tally:
             compare_calls(target, sample, noise=NOISE)
         except NotImplementedError as error:
             raise NotApplicable("it refuses complex numbers in words") from error
+        ours, theirs = (run(f, sample.args, sample.kwargs) for f in (target.implementation, target.builtin))
+        expected = or_none(lambda: second_gradients(theirs))
+        if sample.smooth and expected is not None:
+            received = dense(second_gradients(ours), theirs)
+            check_same(received, dense(expected, theirs), "second derivative", noise=NOISE, strides=False)
 
     return each(few(source, 20), compare)

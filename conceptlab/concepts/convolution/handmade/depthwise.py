@@ -69,15 +69,17 @@ def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, bias: Tensor | None, g
 
 def weight_gradient(dw: Tensor, g: Tensor, x: Tensor, geometry: Geometry) -> None:
     """Write the gradient by weight into ``dw``."""
-    lines, upstreams, factors = _Lines(x, dw, g, geometry), _by_group(g, geometry), _by_tap(dw, geometry)
+    lines, upstreams, factors = _Lines(x, dw, g, geometry), _by_group(wide(g), geometry), _by_tap(dw, geometry)
     totals = torch.zeros_like(factors)
-    upstream = images = products = None
+    images = products = None
     for samples, groups in lines.blocks():
-        upstream = lines.spread(upstreams[samples, groups], upstream)
+        upstream = upstreams[samples, groups]
         images = lines.sorted(x[samples, groups], images)
         products = reused(products, upstream.shape, upstream)
-        for run, total in zip(lines.runs(images), totals[:, groups], strict=True):
-            total += torch.mul(upstream, run.unsqueeze(2), out=products).sum((0, -1)).unsqueeze(-1)
+        # row by row: between the rows, a zero times infinity would be NaN
+        for met, total in zip(lines.met(images), totals[:, groups], strict=True):
+            torch.mul(upstream, met.unsqueeze(2), out=products)
+            total += products.flatten(3).sum((0, -1)).unsqueeze(-1)
     dw.copy_(totals.squeeze(-1).permute(1, 2, 0).reshape(dw.shape))
 
 
@@ -123,13 +125,24 @@ class _Lines:
             image[place] = x[origin]
         return images
 
+    def taps(self) -> Iterator[tuple[tuple[int, ...], list[int]]]:
+        """For each tap the remainder of the image that it meets, and how far it has moved there along each axis."""
+        for tap in product(*map(range, self.kernel)):
+            axes = list(zip(tap, self.geometry.dilation, self.geometry.stride, strict=True))
+            yield tuple(k * d % s for k, d, s in axes), [k * d // s for k, d, s in axes]
+
+    def met(self, images: Tensor) -> Iterator[Tensor]:
+        """For each tap what it meets, (n, g, \\*out), as a view."""
+        for remainder, moved in self.taps():
+            place: Any = (..., *(slice(q, q + n) for q, n in zip(moved, self.out, strict=True)))
+            yield images[remainder][place]
+
     def runs(self, images: Tensor) -> Iterator[Tensor]:
         """For each tap the run of the line that it meets, (n, g, length), as a view."""
         lines = images.flatten(len(self.kernel) + 2)
-        for tap in product(*map(range, self.kernel)):
-            axes = list(zip(tap, self.geometry.dilation, self.geometry.stride, strict=True))
-            start = sum(k * d // s * step for (k, d, s), step in zip(axes, self.steps, strict=True))
-            yield lines[tuple(k * d % s for k, d, s in axes)][..., start : start + self.length]
+        for remainder, moved in self.taps():
+            start = sum(q * step for q, step in zip(moved, self.steps, strict=True))
+            yield lines[remainder][..., start : start + self.length]
 
     def result(self, y: Tensor, like: Tensor, old: Tensor | None) -> Tensor:
         """Room for results (n, g, m, \\*out), as lines, (n, g, m, length)."""

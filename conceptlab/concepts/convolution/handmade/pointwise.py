@@ -16,7 +16,7 @@ from conceptlab.core import in_pieces, wide
 
 def fits(weight: Tensor, geometry: Geometry) -> bool:
     """Whether the images are the matrices."""
-    return weight.shape[2:].numel() == geometry.groups == max(geometry.stride) == 1 and max(geometry.padding) == 0
+    return {weight.shape[2:].numel(), geometry.groups, *geometry.stride} == {1} and not any(geometry.padding)
 
 
 def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:

@@ -37,9 +37,8 @@ class Convolve(Rule):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        x, weight, bias, *ctx.flat = inputs
+        x, weight, _, *ctx.flat = inputs
         save(ctx, x, weight)
-        ctx.has_bias = bias is not None
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
