@@ -108,8 +108,7 @@ def _slope(z: Tensor, norm: Tensor, length: Tensor, p: float, dims: tuple[int, .
         return z.sign(), torch.ones_like(norm)
     size = z.abs()
     if math.isinf(p):
-        # NaN is equal to nothing, not to itself either
-        is_extreme = ((size == norm) | size.isnan()).to(z.dtype)
+        is_extreme = (size == norm).to(z.dtype)
         return z.sign() * is_extreme, is_extreme.sum(dims, keepdim=True).reciprocal()
     power = size.pow(p - 1)
     return z.sign() * (power.masked_fill(size == 0, 0) if p < 1 else power), length.pow(1 - p)
