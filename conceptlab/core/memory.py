@@ -3,15 +3,21 @@
 import torch
 from torch import Tensor
 from torch._C._functorch import maybe_current_level
+from torch.autograd import forward_ad
 
 
 def is_recorded() -> bool:
-    """Whether something looks on at what is computed: a graph for another derivative, a compiler, a transform.
+    """Whether something looks on at what is computed: a graph or tangents, for derivatives, a compiler, a transform.
 
     Where nothing does, in a forward pass or in a backward pass that is not differentiated again, temporary results may
     be overwritten, and a rule's forward be called without the rule.
     """
-    return torch.is_grad_enabled() or torch.compiler.is_compiling() or maybe_current_level() is not None
+    return (
+        torch.is_grad_enabled()
+        or torch.compiler.is_compiling()
+        or maybe_current_level() is not None
+        or forward_ad._current_level >= 0
+    )
 
 
 def room(temporary: Tensor) -> Tensor | None:

@@ -112,6 +112,22 @@ def test_derivatives(tier, group):
     assert torch.autograd.gradcheck(call, inputs, check_forward_ad=tier == "handmade")
     assert torch.autograd.gradgradcheck(call, inputs, check_fwd_over_rev=tier == "handmade")
     assert torch.autograd.gradcheck(lambda x: call(x, None, None), inputs[:1])
+    if tier == "handmade":
+        directions = tuple(t.detach().sin().requires_grad_() for t in inputs)
+
+        def tangent(*both):
+            return torch.func.jvp(call, both[:3], both[3:])[1]
+
+        def gradient(*inputs):
+            return torch.autograd.grad(call(*inputs).square().sum(), inputs, create_graph=True)
+
+        def of_gradients(*both):
+            upstream = torch.ones_like(both[0]).cumsum(0).cos()
+            return torch.func.jvp(lambda *inputs: torch.func.vjp(call, *inputs)[1](upstream), both[:3], both[3:])[1]
+
+        assert torch.autograd.gradcheck(tangent, (*inputs, *directions))
+        assert torch.autograd.gradcheck(of_gradients, (*inputs, *directions))
+        assert torch.autograd.gradgradcheck(gradient, inputs)
     only_bias = (inputs[0].detach(), None, inputs[2])
     assert torch.autograd.gradcheck(lambda bias: call(*only_bias[:2], bias), inputs[2:])
 

@@ -4,6 +4,7 @@ import datetime
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
+from conceptlab.core import registry
 from conceptlab.core.samples import NotApplicable
 
 SHARES = ((2, 2), (1, 3), (0, 4))
@@ -27,23 +29,24 @@ Results = tuple[list[Tensor], ...]
 
 def together_as_one(build: Callable) -> Iterable[tuple[Any, Any]]:
     """Two processes with a share of the batch each do what one does with all of it, whatever the shares."""
-    return _as_one(build, _steps)
+    return _as_one(build, nn.BatchNorm2d, _steps)
 
 
 def tangents_as_one(build: Callable) -> Iterable[tuple[Any, Any]]:
-    """So do their forward-mode derivatives."""
+    """So do their forward-mode derivatives, by themselves, over reverse mode and under it."""
     with forward_ad.dual_level():  # one for all threads
-        yield from _as_one(build, _tangents)
+        # torch's own has no gradient of a tangent
+        yield from _as_one(build, partial(registry.parts["BatchNorm2d"].tiers["naive"], tier="naive"), _tangents)
 
 
-def _as_one(build: Callable, act: Callable[..., Results]) -> Iterable[tuple[Any, Any]]:
+def _as_one(build: Callable, alone: Callable, act: Callable[..., Results]) -> Iterable[tuple[Any, Any]]:
     if not dist.is_available() or not dist.is_gloo_available() or dist.is_initialized():
         raise NotApplicable("it takes gloo, and a process that is connected to no other")
     batch = _batch()
     dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
     try:
         for setting in SETTINGS:
-            by_sample, sums, state = act(_scaled(nn.BatchNorm2d(3, **setting).double()), *batch)
+            by_sample, sums, state = act(_scaled(alone(3, **setting).double()), *batch)
             for shares in SHARES:
                 parts = list(zip(*(t.split(shares) for t in batch), strict=True))
                 a, b = _in_two(build, setting, act, parts)
@@ -76,7 +79,7 @@ def _in_two(build: Callable, setting: dict[str, Any], act: Callable[..., Results
 
 def _batch() -> tuple[Tensor, Tensor]:
     """Samples, far from 0, where the mean of the squares keeps no digit; and a number for each value."""
-    x, other = torch.randn(2, 4, 3, 2, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x, other = torch.randn(2, 4, 3, 7, 10, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     return x + 100, other
 
 
@@ -102,8 +105,13 @@ def _steps(layer: nn.Module, x: Tensor, upstream: Tensor) -> Results:
 
 
 def _tangents(layer: nn.Module, x: Tensor, x_t: Tensor) -> Results:
-    """The tangent of the outputs."""
+    """The tangents of the outputs and of the gradient by the input, and the gradient of the former."""
     parameters = {name: forward_ad.make_dual(p.detach(), p.detach().sin()) for name, p in layer.named_parameters()}
-    y = torch.func.functional_call(layer, parameters, forward_ad.make_dual(x.clone(), x_t))
-    tangent = forward_ad.unpack_dual(y).tangent
-    return [torch.zeros_like(y) if tangent is None else tangent], [], []
+    x = forward_ad.make_dual(x.clone().requires_grad_(), x_t)
+    y = torch.func.functional_call(layer, parameters, x)
+    (gradient,) = torch.autograd.grad((y * x_t).sum(), x, create_graph=True)
+    tangents = [forward_ad.unpack_dual(t).tangent for t in (y, gradient)]
+    if None in tangents:
+        return [torch.zeros_like(y)], [], []
+    (of_tangent,) = torch.autograd.grad((tangents[0] * x_t).sum(), x)
+    return [*(t.detach() for t in tangents), forward_ad.unpack_dual(of_tangent).primal], [], []

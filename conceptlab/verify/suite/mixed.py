@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.utils._pytree import tree_map
 
 from conceptlab.core.samples import Sample
@@ -28,7 +29,7 @@ from conceptlab.verify.target import Target
 
 
 def mixed_modes(target: Target) -> Tally:
-    """Forward mode over reverse mode, under it, and twice."""
+    """Forward mode over reverse mode, with a graph and, in a tier, without; under it; and twice."""
 
     def compare(sample: Sample) -> None:
         if not sample.smooth:
@@ -41,6 +42,11 @@ def mixed_modes(target: Target) -> Tally:
                 check_same(tree_map(torch.detach, received), one, mode, noise=NOISE, strides=False)
 
         _also_for_torch(target, same, ours, theirs)
+        # torch has no tangents of sparse gradients
+        if target.tier is not None and all(g.layout is torch.strided for g in gradient(combined(ours))(*leaves)):
+            received = _tangents_of_gradient(ours, leaves)
+            curved = expected[1][: len(leaves)]
+            check_same(received, curved, "forward over reverse, without a graph", noise=NOISE, strides=False)
 
     return each(target.samples(), compare)
 
@@ -143,3 +149,13 @@ def _by_mixed_modes(f: Callable, leaves: tuple[Tensor, ...]) -> Iterator[tuple[s
     yield "forward over reverse", torch.func.jvp(weighted_gradient(f, n), point, moves)[1]
     yield "reverse over forward", gradient(slope)(*leaves, *directions)
     yield "forward over forward", tangent(lambda *x: slope(*x, *directions), leaves)
+
+
+def _tangents_of_gradient(f: Callable, leaves: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Those of the backward pass itself, of which there is to be no graph."""
+    with forward_ad.dual_level():
+        pairs = zip(leaves, random_like(leaves), strict=True)
+        point = [forward_ad.make_dual(x.clone().requires_grad_(), direction) for x, direction in pairs]
+        grads = torch.autograd.grad(combined(f)(*point), point, allow_unused=True, materialize_grads=True)
+        tangents = [forward_ad.unpack_dual(g).tangent for g in grads]
+    return tuple(torch.zeros_like(x) if t is None else t.to_dense() for x, t in zip(leaves, tangents, strict=True))
