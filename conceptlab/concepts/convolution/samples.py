@@ -69,7 +69,7 @@ def _images(sample: Callable[..., Sample]) -> Iterator[Sample]:
     yield sample("several bands, strided", (1, 48, 35, 35), (4, 48, 5, 5), True, stride=2)
     yield sample("many channels, an odd number of rows", (3, 64, 7, 8), (64, 64, 3, 3), True, padding=1)
     yield sample("many channels, several bands", (2, 64, 22, 64), (65, 64, 3, 3), padding=1)
-    yield sample("depthwise, several blocks", (2, 2, 258, 258), (2, 1, 3, 3), True, groups=2, padding=1)
+    yield sample("depthwise, several blocks", (3, 512, 15, 15), (512, 1, 3, 3), True, groups=512, padding=1)
     yield sample("depthwise, two for each", (2, 3, 6, 7), (6, 1, 3, 3), groups=3, stride=2, padding=1)
     yield sample("empty batch", (0, 3, 4, 5), (2, 3, 3, 3), True)
     yield sample("empty batch, depthwise", (0, 2, 4, 5), (2, 1, 3, 3), True, groups=2, padding=1)
