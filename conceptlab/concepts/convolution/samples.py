@@ -111,7 +111,7 @@ def _transposed(sample: Callable[..., Sample], rank: int) -> Iterator[Sample]:
 
 
 def refused(part_name: str) -> Iterator[Sample]:
-    """Convolutions whose arguments do not go together; PyTorch's own samples have some of those forward."""
+    """Convolutions whose arguments do not go together: of the plain ones what PyTorch's own samples lack."""
     rank = int(part_name[-2])
     x, weight = torch.ones(2, 4, *(4, 3, 5)[:rank]), torch.ones(4, 3, *[2] * rank)
     if not part_name.startswith("conv_transpose"):

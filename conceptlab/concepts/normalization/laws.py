@@ -111,7 +111,7 @@ def _tangents(layer: nn.Module, x: Tensor, x_t: Tensor) -> Results:
     y = torch.func.functional_call(layer, parameters, x)
     (gradient,) = torch.autograd.grad((y * x_t).sum(), x, create_graph=True)
     tangents = [forward_ad.unpack_dual(t).tangent for t in (y, gradient)]
-    if None in tangents:
+    if any(t is None for t in tangents):
         return [torch.zeros_like(y)], [], []
     (of_tangent,) = torch.autograd.grad((tangents[0] * x_t).sum(), x)
     return [*(t.detach() for t in tangents), forward_ad.unpack_dual(of_tangent).primal], [], []
