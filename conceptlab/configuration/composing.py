@@ -29,7 +29,7 @@ def folder() -> Path:
 def options(group: str) -> list[str]:
     """What can be chosen of a group: ``options("optimizer")`` are adam, adamw, sgd."""
     if group == "parts":
-        return sorted(_parts_presets())
+        return sorted(_tiers())
     return sorted(path.stem for path in (folder() / group).glob("*.yaml"))
 
 
@@ -39,16 +39,15 @@ def groups() -> list[str]:
 
 
 def register_parts() -> None:
-    """Tell Hydra of the group ``parts``: a preset for each tier, and every concept and part as a key of it."""
+    """Tell Hydra of the group ``parts``: a preset for each tier, to which any key can be added."""
     store = ConfigStore.instance()
-    for tier, node in _parts_presets().items():
-        store.store(group="parts", name=tier, node=node)
+    for tier in _tiers():
+        # Hydra need not know the hundreds of keys that there are: `Parts` does, and says so of what is none
+        store.store(group="parts", name=tier, node=OmegaConf.create({"default": tier}, flags={"struct": False}))
 
 
-def _parts_presets() -> dict[str, dict[str, str | None]]:
-    keys = [*registry.concepts, *registry.parts]
-    tiers = {tier for part in registry.parts.values() for tier in part.tiers}
-    return {tier: {"default": tier} | dict.fromkeys(keys) for tier in tiers}
+def _tiers() -> set[str]:
+    return {tier for part in registry.parts.values() for tier in part.tiers}
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:
