@@ -52,14 +52,11 @@ def convolve(y: Tensor, x: Tensor, weight: Tensor, bias: Tensor | None, geometry
 def input_gradient(dx: Tensor, g: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> None:
     """Write the gradient by input, or the transposed convolution, into ``dx``."""
     lines, factors, upstreams = _Lines(dx, weight, g, geometry), _by_tap(weight, geometry), _by_group(g, geometry)
+    start = (weight.new_zeros(geometry.groups) if bias is None else bias).reshape(-1, *[1] * len(lines.size))
     upstream = images = None
     for samples, groups in lines.blocks():
         upstream = lines.spread(upstreams[samples, groups], upstream)
-        images = lines.images(dx[samples, groups], factors, images)
-        if bias is None:
-            images.zero_()
-        else:
-            images.copy_(bias[groups].reshape(-1, *[1] * len(lines.size)))
+        images = lines.images(dx[samples, groups], factors, images).copy_(start[groups])
         for run, factor in zip(lines.runs(images), factors[:, groups], strict=True):
             for gradient, w in zip(upstream.unbind(2), factor.unbind(1), strict=True):
                 run.addcmul_(gradient, w)
