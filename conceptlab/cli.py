@@ -9,8 +9,12 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conceptlab import __version__
+
+if TYPE_CHECKING:
+    from conceptlab.core.registry import Registry
 
 EXAMPLES = """\
 examples:
@@ -80,11 +84,8 @@ def train(argv: Sequence[str]) -> int | None:
     )
     arguments = parser.parse_args(argv)
 
-    with _importing():
-        from conceptlab.core import registry
-        from conceptlab.launch import launch
-
-        registry.load()
+    _registry()
+    from conceptlab.launch import launch
 
     return launch(arguments.overrides, multirun=arguments.multirun, show=arguments.cfg)
 
@@ -113,11 +114,7 @@ def list_parts(argv: Sequence[str]) -> None:
     """List the concepts, their parts and tiers."""
     _parser("list", "List the concepts, their parts, and the tiers that each part has.").parse_args(argv)
 
-    with _importing():
-        from conceptlab.core import registry
-
-        registry.load()
-
+    registry = _registry()
     for name, concept in sorted(registry.concepts.items()):
         print(f"{name}: {concept.title}")
         tiers: dict[str, list[str]] = {}
@@ -134,11 +131,9 @@ def show(argv: Sequence[str]) -> None:
     parser.add_argument("name", metavar="CONCEPT", help="a concept or a part")
     name = parser.parse_args(argv).name
 
-    with _importing():
-        from conceptlab.configuration.mistake import Mistake
-        from conceptlab.core import did_you_mean, message, registry
-
-        registry.load()
+    registry = _registry()
+    from conceptlab.configuration.mistake import Mistake
+    from conceptlab.core import did_you_mean, message
 
     concept = registry.parts[name].concept if name in registry.parts else name
     if concept not in registry.concepts:
@@ -232,6 +227,14 @@ def _importing() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _registry() -> "Registry":
+    with _importing():
+        from conceptlab.core import registry
+
+        registry.load()
+    return registry
 
 
 def _parser(name: str, description: str, epilog: str | None = None) -> argparse.ArgumentParser:
