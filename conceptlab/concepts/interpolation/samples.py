@@ -139,6 +139,9 @@ def _bytes() -> Iterator[Sample]:
             if mode != "lanczos":
                 corners = {**options, "align_corners": True}
                 yield Sample(f"{name}, corners", (_noise(1, 3, 4, 7),), {**corners, "size": (9, 3)})
+    # the largest weight is 32767.7 / 2¹⁵, which has one binary digit more when it is rounded
+    options = {"mode": "bicubic", "scale_factor": (31.5 / 39.502, 1.0)}
+    yield Sample("bytes, bicubic, nearly one more digit", (_noise(1, 1, 41, 64),), options)
 
 
 def _noise(*shape: int) -> Tensor:
