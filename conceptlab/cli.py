@@ -6,12 +6,12 @@ import difflib
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conceptlab import __version__
+from conceptlab.importing import importing
 
 if TYPE_CHECKING:
     from conceptlab.core.registry import Registry
@@ -84,8 +84,8 @@ def train(argv: Sequence[str]) -> int | None:
     )
     arguments = parser.parse_args(argv)
 
-    _registry()
-    from conceptlab.launch import launch
+    with importing():
+        from conceptlab.launch import launch
 
     return launch(arguments.overrides, multirun=arguments.multirun, show=arguments.cfg)
 
@@ -104,7 +104,7 @@ def test(argv: Sequence[str]) -> None:
 
 def compare(argv: Sequence[str]) -> int | None:
     """Run an experiment once for each variant, and write a report."""
-    with _importing():
+    with importing():
         from conceptlab.compare.command import main
 
     return main(list(argv))
@@ -219,18 +219,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int | None]] = {
 }
 
 
-@contextmanager
-def _importing() -> Iterator[None]:
-    """Import PyTorch faster: the many objects that this makes stay, and need not be searched for garbage meanwhile."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 def _registry() -> "Registry":
-    with _importing():
+    with importing():
         from conceptlab.core import registry
 
         registry.load()

@@ -24,7 +24,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 CONCEPT_NAMES = [name for name in registry.concepts if (ROOT / "concepts" / name).is_dir()]
 
 LEVELS = (
-    ("core",),
+    ("core", "importing"),
     ("concepts",),
     ("nn", "optim", "transforms", "engine", "swapping", "models", "lightning", "stubs", "catalog", "missing"),
     ("verify", "bench", "scaffold"),

@@ -50,8 +50,15 @@ def test_it_is_found_and_can_be_chosen_everywhere(installed):
     run(
         installed,
         """
+import sys
 import torch
 import conceptlab as cl
+from conceptlab.core import registry
+
+tiers = registry.tiers
+assert "torchvision" not in sys.modules  # which a concept imports
+assert tiers == {tier for part in registry.parts.values() for tier in part.tiers} == registry.tiers
+
 from conceptlab import nn
 from conceptlab.nn import functional as F
 

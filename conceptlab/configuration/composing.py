@@ -29,7 +29,7 @@ def folder() -> Path:
 def options(group: str) -> list[str]:
     """What can be chosen of a group: ``options("optimizer")`` are adam, adamw, sgd."""
     if group == "parts":
-        return sorted(_tiers())
+        return sorted(registry.tiers)
     return sorted(path.stem for path in (folder() / group).glob("*.yaml"))
 
 
@@ -41,13 +41,9 @@ def groups() -> list[str]:
 def register_parts() -> None:
     """Tell Hydra of the group ``parts``: a preset for each tier, to which any key can be added."""
     store = ConfigStore.instance()
-    for tier in _tiers():
+    for tier in registry.tiers:
         # Hydra need not know the hundreds of keys that there are: `Parts` does, and says so of what is none
         store.store(group="parts", name=tier, node=OmegaConf.create({"default": tier}, flags={"struct": False}))
-
-
-def _tiers() -> set[str]:
-    return {tier for part in registry.parts.values() for tier in part.tiers}
 
 
 def compose(overrides: Sequence[str] = ()) -> DictConfig:

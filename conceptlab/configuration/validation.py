@@ -19,10 +19,11 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from conceptlab.configuration.composing import groups, plain
 from conceptlab.configuration.mistake import Mistake
 from conceptlab.core import Parts, did_you_mean, message
+from conceptlab.importing import importing
 
 HYDRA_KEYS = frozenset({"_target_", "_partial_", "_args_", "_convert_", "_recursive_"})
 
-SLOW = ("lightning", "conceptlab.data", "conceptlab.tasks")
+SLOW = ("torchvision", "lightning", "conceptlab.data", "conceptlab.tasks")
 """Targets in packages that take seconds to import, and are therefore looked at last."""
 
 
@@ -69,14 +70,26 @@ def validate(cfg: DictConfig | Mapping[str, Any]) -> None:
     config = plain(cfg)
     _check_arguments("", config, Root, what="the configuration")
     _check_arguments("paths", config["paths"], Paths, what="paths")
-    try:
-        Parts(config["parts"])
-    except (ValueError, TypeError, NotImplementedError) as error:
-        raise Mistake(str(error)) from error
-    nodes = sorted(_targets(config), key=lambda node: node[1]["_target_"].startswith(SLOW))
-    for where, node in nodes:
-        target = _import(where, node["_target_"])
-        _check_arguments(where, node, target, what=node["_target_"])
+    nodes = list(_targets(config))
+    with importing():
+        for where, node in nodes:
+            if not _is_slow(node):
+                _check_node(where, node)
+        try:
+            Parts(config["parts"])  # imports the concepts, torchvision among others
+        except (ValueError, TypeError, NotImplementedError) as error:
+            raise Mistake(str(error)) from error
+        for where, node in nodes:
+            if _is_slow(node):
+                _check_node(where, node)
+
+
+def _is_slow(node: Mapping) -> bool:
+    return str(node["_target_"]).startswith(SLOW)
+
+
+def _check_node(where: str, node: Mapping) -> None:
+    _check_arguments(where, node, _import(where, node["_target_"]), what=node["_target_"])
 
 
 def _check_missing(node: Any, where: str = "") -> None:

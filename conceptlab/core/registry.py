@@ -13,6 +13,7 @@ import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
+from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
@@ -71,6 +72,19 @@ class Registry:
                 known |= dict.fromkeys((part.torch, *part.tiers.values()), part)
         return known | {alias: known[cls] for alias, cls in ALIASES.items() if cls in known}
 
+    @property
+    def tiers(self) -> set[str]:
+        """The names of all tiers. They are names of files, for which no concept has to be imported."""
+        names = {"builtin"}.union(*(part.tiers for part in self._parts.values()))
+        concepts = [str(folder) for place in _places(CONCEPTS) for folder in Path(place).iterdir()]
+        for point in entry_points(group=CONCEPTS):
+            _, dot, tier = point.name.partition(".")
+            if dot:
+                names.add(tier)
+            else:
+                concepts += _places(point.value)
+        return names.union(module.name for module in pkgutil.iter_modules(concepts) if _is_tier(module.name))
+
     def package(self, concept: str) -> ModuleType:
         """The package of a concept: its page."""
         self.load()
@@ -110,7 +124,7 @@ class Registry:
         for function in concept.functions if self._is_of_torch(name) else ():
             builtin.provide(function, concept.builtin(function))
         for module in pkgutil.iter_modules(package.__path__):
-            if not module.name.startswith("_") and module.name not in NOT_TIERS:
+            if _is_tier(module.name):
                 self._provide(concept, module.name, importlib.import_module(f"{package.__name__}.{module.name}"))
         self._list_all_parts()
 
@@ -188,6 +202,16 @@ class Registry:
                     own: tuple[str, ...] = cls.needs  # type: ignore[attr-defined]  # set by the Concept
                     return set(own).union(*(self._needs(each) for each in concept.inside.get(cls, ())))
         return {name}  # a class that no concept has, and so no tier either
+
+
+def _is_tier(module: str) -> bool:
+    return not module.startswith("_") and module not in NOT_TIERS
+
+
+def _places(package: str) -> list[str]:
+    """The folders of a package; finding one imports its parents."""
+    spec = importlib.util.find_spec(package)
+    return list((spec and spec.submodule_search_locations) or ())
 
 
 def _part_names(concept: Concept) -> list[str]:

@@ -1,6 +1,8 @@
 """Everything that is shipped can be run; everything that cannot is refused in words."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 
@@ -50,6 +52,21 @@ def test_every_concept_and_part_may_be_a_key_of_parts():
     assert compose([f"parts.{name}=handmade" for name in names]).parts.keys() == {"default", *names}
     chosen = compose(["parts=handmade", "parts.relu=naive", "parts.Linear=torch.nn:Linear"])
     assert plain(chosen)["parts"] == {"default": "handmade", "relu": "naive", "Linear": "torch.nn:Linear"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("typed", ["experiment=digits_mpl", "trainer.max_epoch=3", "+optimizer.lrr=3", "parts=hand"])
+def test_a_mistake_need_not_wait_for_the_concepts(typed):
+    program = f"""
+import sys
+from conceptlab.configuration import Mistake, compose
+try:
+    compose([{typed!r}])
+except Mistake:
+    sys.exit("torchvision is imported" if "torchvision" in sys.modules else 0)
+sys.exit("no mistake")
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.parametrize(
