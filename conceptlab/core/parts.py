@@ -125,12 +125,17 @@ class Parts:
                     raise _lacks_tier(key, value, part.tiers)
                 choices[key] = choice
             else:
-                choices[key] = Choice(key, checked_object(part, import_object(key, value)))
+                where = f"parts.{key}"
+                choices[key] = Choice(key, checked_object(where, part, import_object(where, value)))
         return choices
 
 
-def import_object(key: str, value: Any) -> Any:
-    """The object that an import path ``module:object`` leads to; an object is returned as it is."""
+def import_object(where: str, value: Any) -> Any:
+    """The object that an import path ``module:object`` leads to; an object is returned as it is.
+
+    Raises:
+        ValueError: it leads nowhere; the message begins with ``where``.
+    """
     if not isinstance(value, str):
         return value
     module, _, name = value.partition(":")
@@ -141,7 +146,7 @@ def import_object(key: str, value: Any) -> Any:
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(
             message(
-                f"parts.{key}",
+                where,
                 expected="an import path 'module:object' that leads to a class or function",
                 received=f"{value!r} ({error})",
                 remedy="Check the spelling, and that the package is installed.",
@@ -194,11 +199,11 @@ def _lacks_tier(key: str, tier: str, tiers: Any) -> NotImplementedError:
     )
 
 
-def checked_object(part: Part, value: Any) -> Any:
+def checked_object(where: str, part: Part, value: Any) -> Any:
     """``value``, if it is of the kind that can stand for the part.
 
     Raises:
-        TypeError: it is of another kind.
+        TypeError: it is of another kind; the message begins with ``where``.
     """
     # the class a user's class has to descend from: Module for layers and transforms, Optimizer, LRScheduler
     wanted = inspect.getmro(part.torch)[-2] if part.is_class else None
@@ -207,7 +212,7 @@ def checked_object(part: Part, value: Any) -> Any:
         kind = f"a subclass of {wanted.__module__}.{wanted.__qualname__}" if wanted else "a function"
         raise TypeError(
             message(
-                f"parts.{part.name}",
+                where,
                 expected=kind,
                 received=repr(value),
                 remedy=f"Give a class or function that can stand where torch's {part.name} stands.",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from conceptlab.core import Part, Parts, Tiered, did_you_mean, message, registry
+from conceptlab.core.parts import checked_object, import_object
 from conceptlab.core.samples import Law, Sample
 from conceptlab.verify import samples as own_samples
 from conceptlab.verify import torch_samples
@@ -206,13 +207,11 @@ def target(implementation: Any, like: Any) -> Target:
         TypeError: ``implementation`` is of the wrong kind, or cannot be called as torch's own is.
     """
     part = part_like(like)
-    if part.name in registry.parts:
-        choice = Parts({part.name: implementation})[part.name]
-        if choice is not None:
-            return Target(part, _callable_as(part, choice.implementation), choice.tier)
-    from conceptlab.core.parts import checked_object, import_object
-
-    return Target(part, _callable_as(part, checked_object(part, import_object(part.name, implementation))))
+    if part.name in registry.parts and isinstance(implementation, str) and ":" not in implementation:
+        Parts({part.name: implementation})  # refuses what is no tier of it
+        return tier_of(part, implementation)
+    where = f"verify --like {part.name}"
+    return Target(part, _callable_as(part, checked_object(where, part, import_object(where, implementation))))
 
 
 def _callable_as(part: Part, implementation: Any) -> Any:

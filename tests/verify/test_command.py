@@ -188,6 +188,7 @@ def test_disturbing(run):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
+        ("nowhere:relu --like relu", "verify --like relu: expected an import path"),
         ("nowhere:relu --like relu", "No module named 'nowhere'"),
         ("mine:nothing --like relu", "has no attribute 'nothing'"),
         ("mine:no_function --like relu", "expected a function, received 3"),
