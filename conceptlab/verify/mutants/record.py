@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from conceptlab.core import message
 from conceptlab.core.files import write_json
@@ -71,7 +71,7 @@ class Verdicts:
 
     def table(self) -> Table:
         """A row a file."""
-        table = Table("file", *STATUSES, "seconds")
+        table = Table(Column("file", overflow="fold"), *STATUSES, "seconds")
         counts: Counter[tuple[str, str]] = Counter((verdict.mutant.file, verdict.status) for verdict in self)
         seconds: dict[str, float] = {}
         for verdict in self:
