@@ -160,7 +160,7 @@ def _is_tier_name(value: Any) -> bool:
 
 
 def _tier(key: str, value: Any) -> str:
-    known = {tier for part in registry.parts.values() for tier in part.tiers}
+    known = registry.tiers
     if isinstance(value, str) and value in known:
         return value
     if _is_tier_name(value):

@@ -74,8 +74,10 @@ class Registry:
 
     @property
     def tiers(self) -> set[str]:
-        """The names of all tiers. They are names of files, for which no concept has to be imported."""
-        names = {"builtin"}.union(*(part.tiers for part in self._parts.values()))
+        """The names of all tiers. They are names of files: where no concept has been imported yet, none has to be."""
+        if self._parts:
+            return {tier for part in self._parts.values() for tier in part.tiers}
+        names = {"builtin"}
         concepts = [str(folder) for place in _places(CONCEPTS) for folder in Path(place).iterdir()]
         for point in entry_points(group=CONCEPTS):
             _, dot, tier = point.name.partition(".")

@@ -136,7 +136,7 @@ def _parts(names: Sequence[str], tier: str | None, only: Sequence[str]) -> list[
     for name in names:
         _require_known("NAME", name, {*registry.concepts, *registry.parts})
     if tier is not None:
-        _require_known("--tier", tier, {tier for part in registry.parts.values() for tier in part.tiers} - {"builtin"})
+        _require_known("--tier", tier, registry.tiers - {"builtin"})
     found = [
         (part.name, own)
         for part in registry.parts.values()

@@ -188,8 +188,11 @@ def test_disturbing(run):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ("nowhere:relu --like relu", "verify --like relu: expected an import path"),
-        ("nowhere:relu --like relu", "No module named 'nowhere'"),
+        (
+            "nowhere:relu --like relu",
+            "verify --like relu: expected an import path 'module:object' that leads to a class or function, "
+            "received 'nowhere:relu' (No module named 'nowhere')",
+        ),
         ("mine:nothing --like relu", "has no attribute 'nothing'"),
         ("mine:no_function --like relu", "expected a function, received 3"),
         ("mine:right --like ReLU", "expected a subclass of torch.nn.modules.module.Module"),

@@ -158,4 +158,4 @@ def _tangents_of_gradient(f: Callable, leaves: tuple[Tensor, ...]) -> tuple[Tens
         point = [forward_ad.make_dual(x.clone().requires_grad_(), direction) for x, direction in pairs]
         grads = torch.autograd.grad(combined(f)(*point), point, allow_unused=True, materialize_grads=True)
         tangents = [forward_ad.unpack_dual(g).tangent for g in grads]
-    return tuple(torch.zeros_like(x) if t is None else t.to_dense() for x, t in zip(leaves, tangents, strict=True))
+    return tuple(torch.zeros_like(x) if t is None else t for x, t in zip(leaves, tangents, strict=True))
